@@ -1,0 +1,72 @@
+/** What the embedded broker lets clients do, beyond what its library checks itself. */
+
+import { TilepipeError } from '../core/runtime/errors.ts';
+
+export interface PolicyLimits {
+  /** Levels of a topic, 1 to 100. */
+  readonly maxTopicLevels: number;
+  /** Payload bytes of all retained messages together. */
+  readonly maxRetainedBytes: number;
+}
+
+/** A refusal with the name it is counted under. */
+export class Refusal extends Error {
+  readonly reason: string;
+
+  constructor(reason: string, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+export class Policy {
+  readonly #limits: PolicyLimits;
+  readonly #retained = new Map<string, number>();
+  #retainedBytes = 0;
+
+  constructor(limits: PolicyLimits) {
+    this.#limits = limits;
+  }
+
+  /** Why a message must not be published, wills included; undefined where it may. Accounts for retained bytes. */
+  publish(topic: string, payloadBytes: number, retain: boolean): Refusal | undefined {
+    if (topic.startsWith('$')) return new Refusal('reserved-topic', `${topic} is reserved for the broker`);
+    // Wills reach the broker unchecked by the rules for PUBLISH [MQTT-3.3.2-2].
+    if (topic === '' || /[+#\0]/.test(topic)) return new Refusal('bad-topic', 'a topic with a wildcard');
+    if (levels(topic) > this.#limits.maxTopicLevels) return new Refusal('bad-topic', 'too many topic levels');
+    return retain ? this.#retain(topic, payloadBytes) : undefined;
+  }
+
+  /** Why a filter must not be subscribed. */
+  subscribe(filter: string): Refusal | undefined {
+    // The library would grant it and deliver nothing.
+    if (filter.startsWith('$share/')) return new Refusal('shared-subscription', `${filter}: not supported`);
+    if (levels(filter) > this.#limits.maxTopicLevels)
+      return new Refusal('bad-topic', 'too many topic levels');
+    return undefined;
+  }
+
+  #retain(topic: string, bytes: number): Refusal | undefined {
+    const before = this.#retained.get(topic) ?? 0;
+    const after = this.#retainedBytes - before + bytes;
+    if (bytes > before && after > this.#limits.maxRetainedBytes) {
+      return new Refusal('retained-full', `retained messages already take ${this.#retainedBytes} bytes`);
+    }
+    this.#retainedBytes = after;
+    if (bytes === 0) this.#retained.delete(topic);
+    else this.#retained.set(topic, bytes);
+    return undefined;
+  }
+}
+
+function levels(topic: string): number {
+  return topic.split('/').length;
+}
+
+/** The error of a listener that could not be opened. */
+export function listenError(host: string, port: number, error: NodeJS.ErrnoException): TilepipeError {
+  const why = error.code === 'EADDRINUSE' ? 'the port is in use' : error.message;
+  return new TilepipeError('port-taken', `the broker cannot listen on ${host}:${port}: ${why}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,140 @@
+/** Every topic Tilepipe uses, in one table. Nothing else in the program spells a topic. */
+
+import { TilepipeError } from '../runtime/errors.ts';
+
+export const ROLES = ['broker', 'splitter', 'worker', 'merger', 'controller'] as const;
+export type Role = (typeof ROLES)[number];
+
+interface TopicRow {
+  /** Segments in braces are names; `{root}` is the configured prefix, 'tilepipe' by default. */
+  readonly template: string;
+  readonly channel: 'control' | 'data' | 'intake';
+  readonly qos: 0 | 1;
+  readonly retained: boolean;
+  readonly publisher: string;
+  readonly subscriber: string;
+  /** What it carries, for the docs page. */
+  readonly payload: string;
+}
+
+export const TOPICS = {
+  status: {
+    template: '{root}/status/{role}/{id}',
+    channel: 'control',
+    qos: 1,
+    retained: true,
+    publisher: 'every service, and the broker as its Last Will',
+    subscriber: 'splitter, merger, controller, people',
+    payload: 'status.schema.json: online, draining or offline; what a worker has loaded',
+  },
+  plan: {
+    template: '{root}/plan/{pipeline}',
+    channel: 'control',
+    qos: 1,
+    retained: true,
+    publisher: 'controller',
+    subscriber: 'splitter, worker, merger',
+    payload: 'announcement.schema.json: the plan, its digest, and where its sub-models are',
+  },
+  frame: {
+    template: '{root}/frame/{pipeline}/{source}',
+    channel: 'intake',
+    qos: 1,
+    retained: false,
+    publisher: 'cameras, send',
+    subscriber: 'splitter',
+    payload: 'a JPEG or PNG file, or a wire message of kind frame with the input tensor',
+  },
+  inbox: {
+    template: '{root}/{role}/{id}/in',
+    channel: 'data',
+    qos: 0,
+    retained: false,
+    publisher: 'splitter, worker, merger',
+    subscriber: 'the one service it names',
+    payload: 'wire messages (docs/protocol.md)',
+  },
+  result: {
+    template: '{root}/result/{pipeline}/{source}',
+    channel: 'control',
+    qos: 1,
+    retained: false,
+    publisher: 'merger',
+    subscriber: 'anybody: the bridge, watch, people',
+    payload: 'result.schema.json: the answer for one frame, or the error that ended it',
+  },
+  tensors: {
+    template: '{root}/tensors/{pipeline}/{source}',
+    channel: 'data',
+    qos: 0,
+    retained: false,
+    publisher: 'merger, for pipelines whose task is tensors',
+    subscriber: 'verify, send, programs',
+    payload: 'wire messages of kind result with the raw outputs',
+  },
+} as const satisfies Record<string, TopicRow>;
+
+export type TopicName = keyof typeof TOPICS;
+type Names<T extends string> = T extends `${string}{${infer N}}${infer Rest}` ? N | Names<Rest> : never;
+export type TopicNames<T extends TopicName> = Exclude<Names<(typeof TOPICS)[T]['template']>, 'root'>;
+
+/** Templates by level: topics are parsed for every message. */
+const LEVELS = Object.fromEntries(
+  Object.entries(TOPICS).map(([name, { template }]) => [name, template.split('/')]),
+) as Record<TopicName, string[]>;
+
+/** One topic level: MQTT wildcards, separators and control characters would change who receives it. */
+const LEVEL = /^[A-Za-z0-9_.-]{1,64}$/;
+
+/** Whether a name may stand as one level of a topic. */
+export function isTopicLevel(name: string): boolean {
+  return LEVEL.test(name);
+}
+
+export class Topics {
+  readonly root: string;
+
+  constructor(root = 'tilepipe') {
+    this.root = root;
+  }
+
+  /** The topic of a row; every name must be one plain level. */
+  build<T extends TopicName>(topic: T, names: Record<TopicNames<T>, string>): string {
+    return this.#fill(topic, names, false);
+  }
+
+  /** A subscription filter: `+` may stand for a name. */
+  filter<T extends TopicName>(topic: T, names: Record<TopicNames<T>, string>): string {
+    return this.#fill(topic, names, true);
+  }
+
+  /** The names in a topic of this row, or undefined where it is another's: `parse(build(x)) = x`. */
+  parse<T extends TopicName>(topic: T, text: string): Record<TopicNames<T>, string> | undefined {
+    if (!text.startsWith(`${this.root}/`)) return undefined;
+    const levels = LEVELS[topic];
+    const given = text.slice(this.root.length + 1).split('/');
+    if (given.length !== levels.length - 1) return undefined;
+    const names: Record<string, string> = {};
+    for (let i = 1; i < levels.length; i++) {
+      const level = levels[i] as string;
+      const value = given[i - 1] as string;
+      if (level.startsWith('{')) names[level.slice(1, -1)] = value;
+      else if (level !== value) return undefined;
+    }
+    return names as Record<TopicNames<T>, string>;
+  }
+
+  #fill(topic: TopicName, names: Readonly<Record<string, string>>, wildcards: boolean): string {
+    return TOPICS[topic].template.replace(/\{(\w+)\}/g, (_, name: string) => {
+      if (name === 'root') return this.root;
+      const value = names[name] ?? '';
+      if (!isTopicLevel(value) && !(wildcards && value === '+')) {
+        throw new TilepipeError(
+          'config-invalid',
+          `${name} "${value}" cannot stand in a topic: use letters, digits, "-", "_" and "."`,
+        );
+      }
+      return value;
+    });
+  }
+}

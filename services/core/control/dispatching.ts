@@ -1,0 +1,226 @@
+/** Carries out what the dispatcher decides: workers from their statuses, sends over the bus, deadlines by the clock. */
+
+import type { Bus } from '../bus/bus.ts';
+import type { Topics } from '../bus/topics.ts';
+import {
+  type DispatchAction,
+  Dispatcher,
+  type DispatchItem,
+  placementOf,
+  type Stamps,
+} from '../flow/dispatch.ts';
+import type { Task } from '../flow/plan-index.ts';
+import { monotonicMs } from '../runtime/clock.ts';
+import { asTilepipeError, type ErrorCode } from '../runtime/errors.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Status } from '../schema/generated/status.ts';
+import { BodyPool } from '../wire/body-pool.ts';
+import { type LaidMessage, parts } from '../wire/encode.ts';
+import type { MessageMeta } from '../wire/message.ts';
+import { parseStatus } from './documents.ts';
+import type { AnnouncedPlan } from './plan-watch.ts';
+import { Roster } from './roster.ts';
+
+export interface DispatchingDeps {
+  readonly control: Bus;
+  readonly data: Bus;
+  readonly topics: Topics;
+  readonly log: Log;
+  /** A worker came, changed or went: something may be startable now. */
+  readonly workersChanged: () => void;
+  /** A task of a frame has failed for good. */
+  readonly failed: (frame: string, code: ErrorCode, message: string) => void;
+}
+
+/** A task of a frame with its inputs, ready to go. */
+export interface Outgoing {
+  readonly plan: AnnouncedPlan;
+  readonly task: Task;
+  readonly frame: string;
+  /** Running number of the frame: older frames go first. */
+  readonly order: number;
+  readonly message: LaidMessage;
+  /** Monotonic milliseconds. */
+  readonly deadlineAt: number;
+}
+
+/** Tasks a worker takes at once where its status does not say. */
+const DEFAULT_SLOTS = 2;
+
+const POOL_BYTES = 64 * 2 ** 20;
+
+/** How long a worker that made other than its plan says is not asked for that plan. */
+const DISTRUST_MS = 30_000;
+
+/** With the plan: a replay may run on another, whose tasks have the same names. */
+const keyOf = (plan: string, frame: string, task: string): string =>
+  `${frame}/${task} of plan ${plan.slice(0, 12)}`;
+
+/** The answer of a worker: whose task of which frame. */
+export interface Answered {
+  readonly plan: string;
+  readonly frame: string;
+  readonly task: string;
+  readonly worker: string;
+}
+
+/** What an answer's message says of that. */
+export function answeredBy({ plan = '', frame = '', task = '', sender = '' }: MessageMeta): Answered {
+  return { plan, frame, task, worker: sender };
+}
+
+export class Dispatching {
+  readonly #deps: DispatchingDeps;
+  /** Memory of task messages that have ended, for the next ones. */
+  readonly pool = new BodyPool(POOL_BYTES);
+  readonly #workers: Roster;
+  readonly #dispatcher: Dispatcher<LaidMessage>;
+  /** By worker and plan, until when it is not asked. */
+  readonly #distrusted = new Map<string, number>();
+
+  constructor(deps: DispatchingDeps) {
+    this.#deps = deps;
+    this.#dispatcher = new Dispatcher({ now: monotonicMs });
+    const { control, topics } = deps;
+    this.#workers = new Roster({
+      control,
+      topics,
+      role: 'worker',
+      parse: parseStatus,
+      changed: (status) => this.#changed(status),
+    });
+  }
+
+  start(): Promise<void> {
+    return this.#workers.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#workers.stop();
+  }
+
+  /** Hands a task to the next worker that is free for it. */
+  submit({ plan, task, frame, order, message, deadlineAt }: Outgoing): void {
+    const item = {
+      key: keyOf(plan.digest, frame, task.id),
+      frame,
+      order,
+      deadlineAt,
+      message,
+      ...placementOf(plan.digest, task),
+    };
+    this.#carryOut(this.#dispatcher.submit(item));
+  }
+
+  /** A worker has run a task; late and repeated answers are ignored. */
+  done({ plan, frame, task, worker }: Answered, stamps: Stamps): void {
+    const { finished, actions } = this.#dispatcher.done(keyOf(plan, frame, task), worker, stamps);
+    finished?.message.release();
+    this.#carryOut(actions);
+  }
+
+  failed({ plan, frame, task, worker }: Answered, code = 'task-failed', message = 'no reason given'): void {
+    this.#deps.log.warn({ frame, task, worker, code }, message);
+    const key = keyOf(plan, frame, task);
+    const actions = this.#dispatcher.failed(key, worker, `${code}: ${message}`);
+    // Nothing is wrong with a task that was given back unrun: the worker drains, or has let go of the plan.
+    const declined = code === 'no-worker';
+    this.#carryOut(
+      actions.map((action) =>
+        declined && action.type === 'fail' && action.item.key === key ? { ...action, code } : action,
+      ),
+    );
+  }
+
+  /** A worker made other than its plan says: for a while others are asked. */
+  distrust(worker: string, plan: string): void {
+    this.#deps.log.error({ worker, plan: plan.slice(0, 12) }, 'worker made other than its plan says');
+    this.#distrusted.set(`${worker} ${plan}`, monotonicMs() + DISTRUST_MS);
+  }
+
+  cancel(frame: string): void {
+    for (const { message } of this.#dispatcher.cancel(frame)) message.release();
+  }
+
+  /** To be called every 50 ms or so. */
+  tick(): void {
+    this.#carryOut(this.#dispatcher.tick());
+  }
+
+  /** The first task of a plan that no worker is ready for. */
+  orphanOf({ digest, index }: AnnouncedPlan): Task | undefined {
+    for (const task of index.tasks.values()) {
+      if (task.kind === 'run' && !this.#dispatcher.canRun(placementOf(digest, task))) return task;
+    }
+    return undefined;
+  }
+
+  /** Whether every task of a plan has a worker that is ready for it. */
+  canRun(plan: AnnouncedPlan): boolean {
+    return this.orphanOf(plan) === undefined;
+  }
+
+  counters(): Record<string, number> {
+    return Object.fromEntries(
+      Object.entries(this.#dispatcher.counters()).map(([name, count]) => [`tasks.${name}`, count]),
+    );
+  }
+
+  #isDistrusted(worker: string, plan: string): boolean {
+    const key = `${worker} ${plan}`;
+    const until = this.#distrusted.get(key);
+    if (until === undefined) return false;
+    if (until > monotonicMs()) return true;
+    this.#distrusted.delete(key);
+    return false;
+  }
+
+  #changed({ id, state, slots, pins, plans }: Status): void {
+    if (state === 'offline') {
+      this.#deps.log.info({ worker: id }, 'worker is gone');
+      this.#carryOut(this.#dispatcher.workerGone(id));
+    } else {
+      const view = {
+        id,
+        slots: slots ?? DEFAULT_SLOTS,
+        draining: state !== 'online',
+        holds: (plan: string, model: string) =>
+          plans?.[plan]?.models?.includes(model) === true && !this.#isDistrusted(id, plan),
+        ...(pins === undefined ? {} : { pins }),
+      };
+      this.#carryOut(this.#dispatcher.workerUpdate(view));
+    }
+    this.#deps.workersChanged();
+  }
+
+  /** Sends go first: a failure ends its whole frame, whose other messages must be out before their memory is released. */
+  #carryOut(actions: readonly DispatchAction<LaidMessage>[]): void {
+    for (const action of actions) {
+      if (action.type === 'send')
+        void this.#send(action.item, action.worker, action.attempt, action.deadlineMs);
+    }
+    for (const action of actions) {
+      if (action.type !== 'fail') continue;
+      action.item.message.release();
+      this.#deps.failed(action.item.frame, action.code, action.message);
+    }
+  }
+
+  async #send(
+    item: DispatchItem<LaidMessage>,
+    worker: string,
+    attempt: number,
+    deadlineMs: number,
+  ): Promise<void> {
+    const { data, topics, log } = this.#deps;
+    if (attempt > 1) log.info({ task: item.key, worker, attempt }, 'task sent again');
+    try {
+      const topic = topics.build('inbox', { role: 'worker', id: worker });
+      for (const part of parts(item.message, data.maxMessageBytes, deadlineMs))
+        await data.publish(topic, part);
+    } catch (error) {
+      // The task's deadline re-issues it; the broker may be back by then.
+      log.warn({ task: item.key, worker, code: asTilepipeError(error).code }, asTilepipeError(error).message);
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/** The retained documents of the control channel, from bytes to checked values. */
+
+import { planDigest, validatePlan } from '../flow/plan-index.ts';
+import { TilepipeError } from '../runtime/errors.ts';
+import { validator } from '../runtime/validate.ts';
+import { type Announcement, announcementSchema } from '../schema/generated/announcement.ts';
+import { type Status, statusSchema } from '../schema/generated/status.ts';
+import { settle } from '../vision/settings.ts';
+
+const checkAnnouncement = validator<Announcement>(announcementSchema, 'plan-invalid', {
+  what: 'announcement',
+  firstOnly: true,
+});
+const checkStatus = validator<Status>(statusSchema, 'wire-invalid', { what: 'status', firstOnly: true });
+
+/** An announcement whose plan is whole and has the digest it claims; throws `plan-invalid` or `config-invalid`. */
+export function parseAnnouncement(payload: Buffer): Announcement {
+  const document = parseJson(payload);
+  // Of the plan as it came: the check fills in defaults, which are not part of its identity.
+  const digest = planDigest((document as Partial<Announcement> | null)?.plan as Announcement['plan']);
+  const announcement = checkAnnouncement(document);
+  validatePlan(announcement.plan);
+  if (digest !== announcement.digest) {
+    throw new TilepipeError(
+      'plan-invalid',
+      `the plan's digest is ${digest}, the announcement says ${announcement.digest}`,
+    );
+  }
+  // Roles read the settings while frames run: what they could not read is refused here, once.
+  settle(announcement.settings);
+  return announcement;
+}
+
+/** A status, or undefined: a bad one is somebody else's mistake and must not stop us. */
+export function parseStatus(payload: Buffer): Status | undefined {
+  try {
+    return checkStatus(parseJson(payload));
+  } catch {
+    return undefined;
+  }
+}
+
+function parseJson(payload: Buffer): unknown {
+  try {
+    return JSON.parse(payload.toString('utf8'));
+  } catch (error) {
+    throw new TilepipeError('plan-invalid', 'not JSON', { cause: error });
+  }
+}

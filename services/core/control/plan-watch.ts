@@ -1,0 +1,95 @@
+/** The plans in force: every retained announcement of a pipeline, checked before anybody acts on it. */
+
+import type { Bus, Incoming } from '../bus/bus.ts';
+import type { Topics } from '../bus/topics.ts';
+import { canonicalJson, PlanIndex } from '../flow/plan-index.ts';
+import { asTilepipeError } from '../runtime/errors.ts';
+import type { Announcement } from '../schema/generated/announcement.ts';
+
+/** One announced plan with its look-ups. */
+export interface AnnouncedPlan {
+  readonly pipeline: string;
+  readonly digest: string;
+  readonly announcement: Announcement;
+  readonly index: PlanIndex;
+}
+
+export interface PlanWatchDeps {
+  readonly control: Bus;
+  readonly topics: Topics;
+  /** Only these pipelines; absent: all. */
+  readonly pipelines?: readonly string[];
+  /** Parses and checks the document; throws `plan-invalid`. */
+  readonly parse: (payload: Buffer) => Announcement;
+  readonly announced: (plan: AnnouncedPlan) => void;
+  readonly withdrawn: (pipeline: string) => void;
+  readonly rejected: (topic: string, reason: string) => void;
+}
+
+/** Plans remembered per pipeline: the newest, and those whose frames may still be under way. */
+const REMEMBERED = 3;
+
+export class PlanWatch {
+  readonly #deps: PlanWatchDeps;
+  readonly #plans = new Map<string, AnnouncedPlan[]>();
+  #undo: (() => Promise<void>) | undefined;
+
+  constructor(deps: PlanWatchDeps) {
+    this.#deps = deps;
+  }
+
+  async start(): Promise<void> {
+    const { control, topics } = this.#deps;
+    const filter = topics.filter('plan', { pipeline: '+' });
+    this.#undo = await control.subscribe(filter, (message) => this.#receive(message), { qos: 1 });
+  }
+
+  async stop(): Promise<void> {
+    await this.#undo?.();
+    this.#undo = undefined;
+    this.#plans.clear();
+  }
+
+  /** Announced plans of a pipeline, the newest first. */
+  of(pipeline: string): readonly AnnouncedPlan[] {
+    return this.#plans.get(pipeline) ?? [];
+  }
+
+  find(pipeline: string, digest: string): AnnouncedPlan | undefined {
+    return this.of(pipeline).find((plan) => plan.digest === digest);
+  }
+
+  pipelines(): string[] {
+    return [...this.#plans.keys()];
+  }
+
+  #receive({ topic, payload }: Incoming): void {
+    const pipeline = this.#deps.topics.parse('plan', topic)?.pipeline;
+    if (pipeline === undefined || this.#deps.pipelines?.includes(pipeline) === false) return;
+    if (payload.length === 0) {
+      this.#plans.delete(pipeline);
+      this.#deps.withdrawn(pipeline);
+      return;
+    }
+    try {
+      const announcement = this.#deps.parse(payload);
+      const known = this.#plans.get(pipeline) ?? [];
+      const { digest } = announcement;
+      // The same plan may come with other settings, limits, or an address of the store that has moved.
+      if (known[0]?.digest === digest && sameDocument(known[0].announcement, announcement)) return;
+      const index = known.find((old) => old.digest === digest)?.index ?? new PlanIndex(announcement.plan);
+      const plan = { pipeline, digest, announcement, index };
+      this.#plans.set(
+        pipeline,
+        [plan, ...known.filter((old) => old.digest !== plan.digest)].slice(0, REMEMBERED),
+      );
+      this.#deps.announced(plan);
+    } catch (error) {
+      this.#deps.rejected(topic, asTilepipeError(error).message);
+    }
+  }
+}
+
+function sameDocument(a: Announcement, b: Announcement): boolean {
+  return canonicalJson(a) === canonicalJson(b);
+}

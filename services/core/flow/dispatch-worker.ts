@@ -1,0 +1,124 @@
+/** A worker as a dispatcher sees it, and which one gets a task. */
+
+import { extents } from '../tensor/region.ts';
+import type { Task } from './plan-index.ts';
+
+/** What a dispatcher must know of a worker; made from its status. */
+export interface WorkerView {
+  readonly id: string;
+  /** Tasks it takes at once from this dispatcher. */
+  readonly slots: number;
+  /** Whether a sub-model of a plan is loaded. */
+  readonly holds: (plan: string, model: string) => boolean;
+  /** The only blocks, or tiles of blocks, it runs; absent: any. */
+  readonly pins?: readonly { readonly block: number; readonly tile?: number }[] | undefined;
+  /** Finishes what it has and takes no more. */
+  readonly draining?: boolean;
+}
+
+/** What decides where a task may run. */
+export interface Placement {
+  readonly plan: string;
+  readonly model: string;
+  readonly block: number;
+  /** Tile or shard within the block. */
+  readonly tile: number;
+  /** Workers the plan lists, the preferred first; absent: any. */
+  readonly devices?: readonly string[] | undefined;
+}
+
+/** Where a plan's task may run, and what sort of task it is: tiles of one sub-model and size take equally long. */
+export function placementOf(plan: string, task: Task): Placement & { readonly sort: string } {
+  const { model = '', block = 0, index = 0, devices, inputs } = task;
+  const sizes = inputs.map(({ region }) => extents(region).join('x')).join(' ');
+  return { plan, model, block, tile: index, devices, sort: `block ${block} ${model.slice(0, 12)} ${sizes}` };
+}
+
+/** One message sent to a worker and not answered. */
+export interface Attempt {
+  /** The item as it then was: one that ended may have been submitted again under the same key. */
+  readonly owner: object;
+  /** When the dispatcher stops counting on it. */
+  expiresAt: number;
+}
+
+export class WorkerState {
+  view: WorkerView;
+  /** By key of the item; each holds one slot. */
+  readonly active = new Map<string, Attempt>();
+  done = 0;
+  failures = 0;
+  timeouts = 0;
+  /** Failures and timeouts since the last success: a worker in trouble is asked last. */
+  troubles = 0;
+
+  constructor(view: WorkerView) {
+    this.view = view;
+  }
+
+  get idle(): boolean {
+    return this.view.draining !== true && this.active.size < this.view.slots;
+  }
+
+  /** Whether it could run the task if it were idle. */
+  suits({ plan, model, block, tile }: Placement): boolean {
+    const { holds, pins, draining } = this.view;
+    if (draining === true || !holds(plan, model)) return false;
+    return pins === undefined || pins.some((pin) => pin.block === block && (pin.tile ?? tile) === tile);
+  }
+}
+
+/**
+ * The workers a task may go to now, whether idle or not: those the plan lists, as long as one of them is there
+ * and not refused, else any that suits. `refused` are those that failed at this very task.
+ */
+export function candidates(
+  workers: Iterable<WorkerState>,
+  placement: Placement,
+  refused: ReadonlySet<string>,
+): WorkerState[] {
+  const suitable = [...workers].filter((worker) => !refused.has(worker.view.id) && worker.suits(placement));
+  const { devices } = placement;
+  const listed = suitable.filter(({ view }) => devices?.includes(view.id));
+  return listed.length > 0 ? listed : suitable;
+}
+
+/**
+ * The idle candidate to take: first one that has not let this task time out, then by the plan's order, then the one
+ * with least trouble, then with most slots free, then by id, so that equal states give equal choices.
+ */
+export function choose(
+  among: readonly WorkerState[],
+  { devices }: Placement,
+  avoid: ReadonlySet<string>,
+  key: string,
+): WorkerState | undefined {
+  let best: WorkerState | undefined;
+  let bestRank: readonly (number | string)[] = [];
+  for (const worker of among) {
+    // A worker still busy with an earlier item of this key would answer for both at once.
+    if (!worker.idle || worker.active.has(key)) continue;
+    const { id, slots } = worker.view;
+    const listed = devices?.indexOf(id) ?? 0;
+    const load = worker.active.size / slots;
+    const rank = [
+      avoid.has(id) ? 1 : 0,
+      listed < 0 ? (devices?.length ?? 0) : listed,
+      worker.troubles,
+      load,
+      id,
+    ];
+    if (best !== undefined && !before(rank, bestRank)) continue;
+    best = worker;
+    bestRank = rank;
+  }
+  return best;
+}
+
+function before(a: readonly (number | string)[], b: readonly (number | string)[]): boolean {
+  for (const [i, value] of a.entries()) {
+    const other = b[i] as number | string;
+    if (value !== other) return value < other;
+  }
+  return false;
+}

@@ -1,0 +1,375 @@
+/**
+ * Dispatch by credit: which task goes to which worker now. A state machine with an injected clock: it keeps no timers
+ * and sends nothing; every call returns what is to be done. Every submitted item ends exactly once: by `done`, by a
+ * `fail` action, or by `cancel`.
+ */
+
+import { type ErrorCode, TilepipeError } from '../runtime/errors.ts';
+import type {
+  DispatchAction,
+  DispatchCounters,
+  DispatcherOptions,
+  DispatchItem,
+  WorkerSummary,
+} from './dispatch-types.ts';
+import {
+  type Attempt,
+  candidates,
+  choose,
+  type Placement,
+  WorkerState,
+  type WorkerView,
+} from './dispatch-worker.ts';
+import { type DurationSummary, Durations, type Stamps } from './durations.ts';
+
+export type {
+  DispatchAction,
+  DispatchCounters,
+  DispatcherOptions,
+  DispatchItem,
+  WorkerSummary,
+} from './dispatch-types.ts';
+export { type Placement, placementOf, type WorkerView } from './dispatch-worker.ts';
+export type { DurationSummary, Stamps } from './durations.ts';
+
+interface Live<T> {
+  readonly item: DispatchItem<T>;
+  readonly deadlineAt: number;
+  readonly number: number;
+  /** Workers it was ever sent to, and when last: an answer from any of them counts. */
+  readonly asked: Map<string, number>;
+  /** Workers that reported a failure of it. */
+  readonly refused: Set<string>;
+  /** Workers that let it time out; asked again only where there is no other. */
+  readonly avoid: Set<string>;
+  /** Messages out and counted on. */
+  out: number;
+  attempts: number;
+  lastError: string;
+}
+
+type Counts = { -readonly [K in keyof DispatchCounters]: number };
+
+export class Dispatcher<T> {
+  readonly #options: Required<DispatcherOptions>;
+  readonly #workers = new Map<string, WorkerState>();
+  readonly #items = new Map<string, Live<T>>();
+  /** Items to be sent, in order of frame and submission. */
+  readonly #pending: Live<T>[] = [];
+  readonly #durations: Durations;
+  readonly #counts: Counts = {
+    submitted: 0,
+    done: 0,
+    failed: 0,
+    cancelled: 0,
+    sent: 0,
+    reissued: 0,
+    timeouts: 0,
+    overBudget: 0,
+    strangers: 0,
+  };
+  #budget: number;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = {
+      maxItems: 4096,
+      firstDeadlineMs: 10_000,
+      itemDeadlineMs: 60_000,
+      retryShare: 0.1,
+      retryBurst: 16,
+      maxAttempts: 8,
+      ...options,
+    };
+    this.#durations = new Durations(this.#options.firstDeadlineMs);
+    this.#budget = this.#options.retryBurst;
+  }
+
+  /** Takes an item. Throws `internal` for a key that is in use. */
+  submit(item: DispatchItem<T>): DispatchAction<T>[] {
+    if (this.#items.has(item.key))
+      throw new TilepipeError('internal', `item ${item.key} is under way already`);
+    const { now, maxItems, itemDeadlineMs, retryShare, retryBurst } = this.#options;
+    const number = this.#counts.submitted++;
+    this.#budget = Math.min(retryBurst, this.#budget + retryShare);
+    const deadlineAt = item.deadlineAt ?? now() + itemDeadlineMs;
+    const live: Live<T> = {
+      item,
+      deadlineAt,
+      number,
+      asked: new Map(),
+      refused: new Set(),
+      avoid: new Set(),
+      out: 0,
+      attempts: 0,
+      lastError: '',
+    };
+    this.#items.set(item.key, live);
+    if (this.#items.size > maxItems) {
+      return [this.#fail(live, 'overloaded', `${maxItems} tasks are waiting; the workers do not keep up`)];
+    }
+    this.#enqueue(live);
+    return this.#pump();
+  }
+
+  /**
+   * A worker has run an item. The first answer ends it, also one that comes after its deadline or after the worker
+   * was given up; `finished` is the item then, and undefined for any later answer.
+   */
+  done(
+    key: string,
+    worker: string,
+    stamps: Stamps = {},
+  ): { finished: DispatchItem<T> | undefined; actions: DispatchAction<T>[] } {
+    this.#free(worker, key);
+    const live = this.#items.get(key);
+    let finished: DispatchItem<T> | undefined;
+    if (live?.asked.has(worker)) {
+      // A late answer counts too, or the deadline would never learn that it is too short.
+      const sentAt = live.asked.get(worker) as number;
+      this.#durations.record(live.item.sort, this.#options.now() - sentAt, stamps);
+      const state = this.#workers.get(worker);
+      if (state !== undefined) {
+        state.done++;
+        state.troubles = 0;
+      }
+      this.#end(live);
+      this.#counts.done++;
+      finished = live.item;
+    } else {
+      this.#counts.strangers++;
+    }
+    return { finished, actions: this.#pump() };
+  }
+
+  /** A worker could not run an item: another gets it while the budget lasts; where there is no other, it fails. */
+  failed(key: string, worker: string, error: string): DispatchAction<T>[] {
+    const attempt = this.#free(worker, key);
+    const live = this.#items.get(key);
+    if (!live?.asked.has(worker)) {
+      this.#counts.strangers++;
+      return this.#pump();
+    }
+    const state = this.#workers.get(worker);
+    if (state !== undefined) {
+      state.failures++;
+      state.troubles++;
+    }
+    live.refused.add(worker);
+    live.lastError = `${worker}: ${error}`;
+    if (attempt?.owner === live) live.out--;
+    const actions = live.out === 0 ? this.#retryFailed(live) : [];
+    return [...actions, ...this.#pump()];
+  }
+
+  /** A worker appeared or changed. What it no longer holds stays with it until answered or timed out. */
+  workerUpdate(view: WorkerView): DispatchAction<T>[] {
+    const state = this.#workers.get(view.id);
+    if (state === undefined) this.#workers.set(view.id, new WorkerState(view));
+    else state.view = view;
+    return this.#pump();
+  }
+
+  /** A worker vanished: what it had is sent again at once, at no cost to the budget. */
+  workerGone(worker: string): DispatchAction<T>[] {
+    const state = this.#workers.get(worker);
+    if (state === undefined) return [];
+    this.#workers.delete(worker);
+    for (const [key, { owner }] of state.active) {
+      const live = this.#items.get(key);
+      if (live === undefined || live !== owner) continue;
+      live.out--;
+      if (live.out === 0) this.#enqueue(live);
+    }
+    return this.#pump();
+  }
+
+  /** Looks at the clock: to be called every 50 ms or so, or at `nextDeadline`. */
+  tick(): DispatchAction<T>[] {
+    const now = this.#options.now();
+    const actions: DispatchAction<T>[] = [];
+    for (const live of [...this.#items.values()]) {
+      if (now >= live.deadlineAt) actions.push(this.#fail(live, ...this.#whyLate(live)));
+    }
+    for (const worker of this.#workers.values()) {
+      for (const [key, attempt] of worker.active) {
+        if (now >= attempt.expiresAt) this.#expire(worker, key, attempt, actions);
+      }
+    }
+    return [...actions, ...this.#pump()];
+  }
+
+  /** When `tick` has something to do next, on the dispatcher's clock; undefined: nothing is under way. */
+  nextDeadline(): number | undefined {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { deadlineAt } of this.#items.values()) next = Math.min(next, deadlineAt);
+    for (const { active } of this.#workers.values()) {
+      for (const { expiresAt } of active.values()) next = Math.min(next, expiresAt);
+    }
+    return Number.isFinite(next) ? next : undefined;
+  }
+
+  /** Ends every item of a frame without a word; returns them. Their workers' slots stay taken until answered or timed out. */
+  cancel(frame: string): DispatchItem<T>[] {
+    const ended = [...this.#items.values()].filter(({ item }) => item.frame === frame);
+    for (const live of ended) this.#end(live);
+    this.#counts.cancelled += ended.length;
+    return ended.map(({ item }) => item);
+  }
+
+  /** Whether a worker is there that could run such a task. */
+  canRun(placement: Placement): boolean {
+    return candidates(this.#workers.values(), placement, new Set()).length > 0;
+  }
+
+  /** Items that have not ended. */
+  get size(): number {
+    return this.#items.size;
+  }
+
+  /** Items that wait for a worker. */
+  get waiting(): number {
+    return this.#pending.length;
+  }
+
+  counters(): DispatchCounters {
+    return { ...this.#counts };
+  }
+
+  workers(): WorkerSummary[] {
+    return [...this.#workers.values()].map(({ view, active, done, failures, timeouts, troubles }) => {
+      return { id: view.id, active: active.size, done, failures, timeouts, troubles };
+    });
+  }
+
+  durations(): Record<string, DurationSummary> {
+    return this.#durations.summary();
+  }
+
+  /** Gives pending items to idle workers, the oldest frame first. */
+  #pump(): DispatchAction<T>[] {
+    const actions: DispatchAction<T>[] = [];
+    let idle = 0;
+    for (const worker of this.#workers.values()) if (worker.idle) idle++;
+    for (let i = 0; i < this.#pending.length && idle > 0; ) {
+      const live = this.#pending[i] as Live<T>;
+      const among = candidates(this.#workers.values(), live.item, live.refused);
+      const worker = choose(among, live.item, live.avoid, live.item.key);
+      if (worker === undefined) {
+        i++;
+        continue;
+      }
+      this.#pending.splice(i, 1);
+      actions.push(this.#send(live, worker));
+      if (!worker.idle) idle--;
+    }
+    return actions;
+  }
+
+  #send(live: Live<T>, worker: WorkerState): DispatchAction<T> {
+    const now = this.#options.now();
+    const { item } = live;
+    const expiresAt = now + this.#durations.deadlineMs(item.sort);
+    worker.active.set(item.key, { owner: live, expiresAt });
+    live.asked.set(worker.view.id, now);
+    live.out++;
+    live.attempts++;
+    this.#counts.sent++;
+    if (live.attempts > 1) this.#counts.reissued++;
+    const deadlineMs = Math.max(1, Math.ceil(live.deadlineAt - now));
+    return { type: 'send', item, worker: worker.view.id, attempt: live.attempts, deadlineMs };
+  }
+
+  /** An attempt has taken too long: its message or its answer may be lost, so its slot is free again. */
+  #expire(worker: WorkerState, key: string, attempt: Attempt, actions: DispatchAction<T>[]): void {
+    const live = this.#items.get(key);
+    if (live === undefined || live !== attempt.owner) {
+      worker.active.delete(key);
+      return;
+    }
+    if (live.attempts >= this.#options.maxAttempts) {
+      worker.active.delete(key);
+      actions.push(this.#fail(live, ...this.#whyLate(live)));
+      return;
+    }
+    if (!this.#spend()) {
+      // Not given up: the answer may still come, and the budget grows with every new item.
+      attempt.expiresAt = this.#options.now() + this.#durations.deadlineMs(live.item.sort);
+      return;
+    }
+    worker.active.delete(key);
+    worker.timeouts++;
+    worker.troubles++;
+    this.#counts.timeouts++;
+    live.avoid.add(worker.view.id);
+    live.out--;
+    if (live.out === 0) this.#enqueue(live);
+  }
+
+  /** No message of the item is out any more, and a worker has just failed at it. */
+  #retryFailed(live: Live<T>): DispatchAction<T>[] {
+    const waits = this.#pending.includes(live);
+    const others = candidates(this.#workers.values(), live.item, live.refused);
+    const spent = live.attempts >= this.#options.maxAttempts;
+    if (others.length === 0 || (!waits && (spent || !this.#spend()))) {
+      return [this.#fail(live, 'task-failed', `${live.item.key} failed on ${live.lastError}`)];
+    }
+    if (!waits) this.#enqueue(live);
+    return [];
+  }
+
+  #spend(): boolean {
+    if (this.#budget < 1) {
+      this.#counts.overBudget++;
+      return false;
+    }
+    this.#budget--;
+    return true;
+  }
+
+  #whyLate({ item, attempts, asked, lastError }: Live<T>): [ErrorCode, string] {
+    if (attempts === 0) {
+      const holder = this.canRun(item);
+      const why = holder ? 'every worker that holds it was busy' : 'no worker holds its sub-model';
+      return [holder ? 'frame-deadline' : 'no-worker', `${item.key} was never sent: ${why}`];
+    }
+    const error = lastError === '' ? '' : `; ${lastError}`;
+    return [
+      'frame-deadline',
+      `${item.key} was sent ${attempts} times, to ${[...asked.keys()].join(', ')}, without an answer${error}`,
+    ];
+  }
+
+  /** Into its place by age: binary search, for a backlog may be long. */
+  #enqueue(live: Live<T>): void {
+    let low = 0;
+    let high = this.#pending.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const other = this.#pending[middle] as Live<T>;
+      const after = live.item.order - other.item.order || live.number - other.number;
+      if (after < 0) high = middle;
+      else low = middle + 1;
+    }
+    this.#pending.splice(low, 0, live);
+  }
+
+  #fail(live: Live<T>, code: ErrorCode, message: string): DispatchAction<T> {
+    this.#end(live);
+    this.#counts.failed++;
+    return { type: 'fail', item: live.item, code, message };
+  }
+
+  /** Slots of messages still out stay taken: those workers are busy with them. */
+  #end(live: Live<T>): void {
+    this.#items.delete(live.item.key);
+    const at = this.#pending.indexOf(live);
+    if (at >= 0) this.#pending.splice(at, 1);
+  }
+
+  #free(worker: string, key: string): Attempt | undefined {
+    const active = this.#workers.get(worker)?.active;
+    const attempt = active?.get(key);
+    if (attempt !== undefined) active?.delete(key);
+    return attempt;
+  }
+}

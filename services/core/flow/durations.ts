@@ -1,0 +1,70 @@
+/** How long tasks of one sort have taken lately, and what follows for the deadline of the next. */
+
+/** Stamps of a worker, in milliseconds of its own monotonic clock. */
+export interface Stamps {
+  readonly receivedMs?: number | undefined;
+  readonly startedMs?: number | undefined;
+  readonly endedMs?: number | undefined;
+}
+
+export interface DurationSummary {
+  readonly count: number;
+  /** Medians of the last ones, in milliseconds: sent to done, and within that the sub-model itself. */
+  readonly totalMs: number;
+  readonly computeMs: number;
+}
+
+interface Recent {
+  count: number;
+  readonly totals: number[];
+  readonly computes: number[];
+}
+
+/** Durations remembered per sort. */
+const WINDOW = 64;
+/** Sorts remembered; the one unused for longest is forgotten. */
+const SORTS = 1024;
+/** A deadline that rests on the 95th percentile times three; a shorter one would re-issue what is merely slow. */
+const SHORTEST_MS = 500;
+const SLACK = 3;
+
+export class Durations {
+  readonly #firstDeadlineMs: number;
+  readonly #recent = new Map<string, Recent>();
+
+  /** `firstDeadlineMs` is allowed where nothing is known yet: a session may still be loading. */
+  constructor(firstDeadlineMs: number) {
+    this.#firstDeadlineMs = firstDeadlineMs;
+  }
+
+  record(sort: string, totalMs: number, { startedMs, endedMs }: Stamps = {}): void {
+    const recent = this.#recent.get(sort) ?? { count: 0, totals: [], computes: [] };
+    this.#recent.delete(sort);
+    this.#recent.set(sort, recent);
+    const slot = recent.count++ % WINDOW;
+    recent.totals[slot] = totalMs;
+    recent.computes[slot] =
+      startedMs === undefined || endedMs === undefined ? 0 : Math.max(0, endedMs - startedMs);
+    if (this.#recent.size > SORTS) this.#recent.delete(this.#recent.keys().next().value as string);
+  }
+
+  /** Time a task of this sort may take, in milliseconds. */
+  deadlineMs(sort: string): number {
+    const recent = this.#recent.get(sort);
+    if (recent === undefined) return this.#firstDeadlineMs;
+    return Math.max(SHORTEST_MS, SLACK * quantile(recent.totals, 0.95));
+  }
+
+  summary(): Record<string, DurationSummary> {
+    const rows = [...this.#recent].map(([sort, { count, totals, computes }]) => {
+      return [sort, { count, totalMs: quantile(totals, 0.5), computeMs: quantile(computes, 0.5) }] as const;
+    });
+    return Object.fromEntries(rows);
+  }
+}
+
+/** The smallest value that at least the given share does not exceed. */
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
+}

@@ -1,0 +1,202 @@
+/** Look-ups over a plan: who runs, gathers and sends what. Made once per plan; a plan is checked first. */
+
+import type { Plan } from '../schema/generated/plan.ts';
+import { type Range, type Region, sameRegion } from '../tensor/region.ts';
+
+export { canonicalJson, planDigest } from './plan-digest.ts';
+export { validatePlan } from './validate-plan.ts';
+
+export type Task = Plan['tasks'][number];
+export type Transfer = Plan['transfers'][number];
+
+/** A transfer with its position in the plan, which identifies it. */
+export interface IndexedTransfer extends Transfer {
+  readonly id: number;
+}
+
+export interface DeliveryPiece {
+  readonly tensor: string;
+  readonly region: Region;
+  /** Codec the plan asks for; absent: raw. */
+  readonly codec?: string;
+}
+
+/**
+ * One message a finished task makes: the pieces of its outputs that go to one place.
+ * `worker` may be the very worker that ran the task: then nothing travels.
+ */
+export type Delivery =
+  | { readonly to: 'merger'; readonly pieces: readonly DeliveryPiece[] }
+  | { readonly to: 'worker'; readonly worker: string; readonly pieces: readonly DeliveryPiece[] };
+
+/** Who hands a task to a worker: the splitter or merger as a `task` message, or the worker itself. */
+export type Dispatch = 'splitter' | 'merger' | 'worker';
+
+export class PlanIndex {
+  readonly plan: Plan;
+  readonly tasks: ReadonlyMap<string, Task>;
+  readonly source: Task;
+  readonly sink: Task;
+  readonly #dispatch = new Map<string, Dispatch>();
+  readonly #from = new Map<string, IndexedTransfer[]>();
+  readonly #to = new Map<string, IndexedTransfer[]>();
+  readonly #deliveries = new Map<string, readonly Delivery[]>();
+
+  /** `plan` must have passed `validatePlan`. */
+  constructor(plan: Plan) {
+    this.plan = plan;
+    this.tasks = new Map(plan.tasks.map((task) => [task.id, task]));
+    this.source = plan.tasks.find(({ kind }) => kind === 'source') as Task;
+    this.sink = plan.tasks.find(({ kind }) => kind === 'sink') as Task;
+    for (const [id, transfer] of plan.transfers.entries()) {
+      const indexed = { ...transfer, id };
+      append(this.#from, transfer.from, indexed);
+      append(this.#to, transfer.to, indexed);
+    }
+    for (const task of plan.tasks) {
+      if (task.kind === 'run') this.#dispatch.set(task.id, this.#dispatcherOf(task));
+    }
+  }
+
+  /** Transfers out of a task, in plan order. */
+  transfersFrom(task: string): readonly IndexedTransfer[] {
+    return this.#from.get(task) ?? [];
+  }
+
+  /** Transfers into a task, in plan order. */
+  transfersTo(task: string): readonly IndexedTransfer[] {
+    return this.#to.get(task) ?? [];
+  }
+
+  /** Who dispatches a task that runs; undefined for the source, the sink and strangers. */
+  dispatchOf(task: string): Dispatch | undefined {
+    return this.#dispatch.get(task);
+  }
+
+  /** Whether a task takes part in the frame of this running number. */
+  applies(task: Task, sequence: number): boolean {
+    return task.replica === undefined || sequence % (this.plan.replicas ?? 1) === task.replica;
+  }
+
+  /** Tasks the splitter dispatches for a frame: those that read nothing but the frame itself. */
+  sourceTasks(sequence: number): Task[] {
+    return this.#dispatchedBy('splitter', sequence);
+  }
+
+  /** Tasks the merger gathers and dispatches for a frame. */
+  mergerTasks(sequence: number): Task[] {
+    return this.#dispatchedBy('merger', sequence);
+  }
+
+  /** Tasks a worker gathers by itself for a frame. */
+  workerTasks(worker: string, sequence: number): Task[] {
+    return this.#dispatchedBy('worker', sequence).filter(({ devices }) => devices?.[0] === worker);
+  }
+
+  /** Ids of the tasks whose inputs a merger gathers, over all replicas: those it dispatches, and the sink. */
+  mergerGathers(): string[] {
+    return [...this.#idsBy('merger'), this.sink.id];
+  }
+
+  /** Ids of the tasks whose inputs a worker gathers by itself. */
+  workerGathers(worker: string): string[] {
+    return this.#idsBy('worker').filter((id) => this.tasks.get(id)?.devices?.[0] === worker);
+  }
+
+  /**
+   * The messages to send when a task has finished (or, for the source, when a frame starts). What the splitter puts
+   * into `task` messages is not among them. A message holds a tensor once, so several strips of one tensor for one
+   * worker make several messages.
+   */
+  deliveries(task: string, sequence: number): readonly Delivery[] {
+    const turn = sequence % (this.plan.replicas ?? 1);
+    const key = `${turn} ${task}`;
+    let found = this.#deliveries.get(key);
+    if (found === undefined) {
+      found = this.#makeDeliveries(task, turn);
+      this.#deliveries.set(key, found);
+    }
+    return found;
+  }
+
+  #dispatcherOf(task: Task): Dispatch {
+    if (task.gather === 'worker') return 'worker';
+    return this.transfersTo(task.id).every(({ from }) => from === this.source.id) ? 'splitter' : 'merger';
+  }
+
+  #idsBy(dispatch: Dispatch): string[] {
+    return [...this.#dispatch].filter(([, by]) => by === dispatch).map(([id]) => id);
+  }
+
+  #dispatchedBy(dispatch: Dispatch, sequence: number): Task[] {
+    return this.#idsBy(dispatch)
+      .map((id) => this.tasks.get(id) as Task)
+      .filter((task) => this.applies(task, sequence));
+  }
+
+  #makeDeliveries(task: string, turn: number): Delivery[] {
+    const toMerger = new Map<string, DeliveryPiece>();
+    const toWorkers = new Map<string, DeliveryPiece[]>();
+    for (const transfer of this.transfersFrom(task)) {
+      const consumer = this.tasks.get(transfer.to) as Task;
+      if (!this.applies(consumer, turn)) continue;
+      const dispatch = this.#dispatch.get(consumer.id);
+      const piece = pieceOf(transfer);
+      if (dispatch === 'worker') append(toWorkers, consumer.devices?.[0] as string, piece);
+      else if (dispatch !== 'splitter') toMerger.set(piece.tensor, joined(toMerger.get(piece.tensor), piece));
+    }
+    const deliveries: Delivery[] = [];
+    if (toMerger.size > 0) {
+      deliveries.push({
+        to: 'merger',
+        pieces: [...toMerger.values()],
+      });
+    }
+    for (const [worker, pieces] of toWorkers) {
+      for (const message of oneOfEachTensor(pieces))
+        deliveries.push({ to: 'worker', worker, pieces: message });
+    }
+    return deliveries;
+  }
+}
+
+function append<T>(map: Map<string, T[]>, key: string, value: T): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}
+
+function pieceOf({ tensor, region, codec }: Transfer): DeliveryPiece {
+  return codec === undefined || codec === 'raw' ? { tensor, region } : { tensor, region, codec };
+}
+
+/**
+ * One piece for both: the smallest box around them, for a task's output is one box and what lies between was made
+ * as well. Where only one of them may lose precision, neither does.
+ */
+function joined(a: DeliveryPiece | undefined, b: DeliveryPiece): DeliveryPiece {
+  if (a === undefined) return b;
+  const region = b.region.map(([begin, end], axis) => {
+    const [from, to] = a.region[axis] as Range;
+    return [Math.min(begin, from), Math.max(end, to)] as const;
+  });
+  const { codec } = b;
+  return codec === undefined || codec !== a.codec
+    ? { tensor: b.tensor, region }
+    : { tensor: b.tensor, region, codec };
+}
+
+/** Spreads pieces over messages so that none holds a tensor twice; equal pieces travel once. */
+function oneOfEachTensor(pieces: readonly DeliveryPiece[]): DeliveryPiece[][] {
+  const messages: DeliveryPiece[][] = [];
+  for (const piece of pieces) {
+    const known = messages
+      .flat()
+      .some(({ tensor, region }) => tensor === piece.tensor && sameRegion(region, piece.region));
+    if (known) continue;
+    const room = messages.find((message) => message.every(({ tensor }) => tensor !== piece.tensor));
+    if (room === undefined) messages.push([piece]);
+    else room.push(piece);
+  }
+  return messages;
+}

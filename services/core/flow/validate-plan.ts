@@ -1,0 +1,202 @@
+/** What a plan's schema cannot say: that its tasks and transfers make sense together. */
+
+import { TilepipeError } from '../runtime/errors.ts';
+import type { Plan } from '../schema/generated/plan.ts';
+import { MAX_RANK } from '../tensor/copy.ts';
+import { contains, intersect, type Range, type Region, volume, whole } from '../tensor/region.ts';
+import { CODECS } from '../wire/codecs.ts';
+import { MAX_TENSORS } from '../wire/limits.ts';
+
+type Task = Plan['tasks'][number];
+type Transfer = Plan['transfers'][number];
+type Piece = Task['inputs'][number];
+
+/**
+ * Checks a plan that has passed its schema: ids, regions, transfers, coverage of every input, order, replicas,
+ * devices, models. Throws `plan-invalid` with the place of the first fault.
+ */
+export function validatePlan(plan: Plan): void {
+  const tasks = byId(plan);
+  checkTensors(plan);
+  checkEnds(plan);
+  const digests = new Set(plan.models.map(({ digest }) => digest));
+  const blocks = new Set(plan.blocks.map(({ id }) => id));
+  for (const task of plan.tasks) checkTask(plan, task, digests, blocks);
+  for (const [index, transfer] of plan.transfers.entries()) checkTransfer(tasks, transfer, index);
+  checkOrder(plan, tasks);
+  for (let turn = 0; turn < (plan.replicas ?? 1); turn++) checkCoverage(plan, tasks, turn);
+}
+
+function fail(where: string, what: string): never {
+  throw new TilepipeError('plan-invalid', `${where}: ${what}`);
+}
+
+function byId({ tasks }: Plan): Map<string, Task> {
+  const map = new Map<string, Task>();
+  for (const task of tasks) {
+    if (map.has(task.id)) fail(`task ${task.id}`, 'the id is used twice');
+    map.set(task.id, task);
+  }
+  return map;
+}
+
+function checkTensors(plan: Plan): void {
+  for (const [name, { shape }] of Object.entries(plan.tensors)) {
+    if (shape.length > MAX_RANK)
+      fail(`tensor ${name}`, `${shape.length} axes; at most ${MAX_RANK} can travel`);
+  }
+}
+
+/** One source that supplies the inputs whole, one sink that collects the outputs whole. */
+function checkEnds(plan: Plan): void {
+  const ends = [
+    { kind: 'source', own: 'outputs', other: 'inputs', wanted: plan.inputs },
+    { kind: 'sink', own: 'inputs', other: 'outputs', wanted: plan.outputs },
+  ] as const;
+  for (const { kind, own, other, wanted } of ends) {
+    const found = plan.tasks.filter((task) => task.kind === kind);
+    const [task] = found;
+    if (task === undefined || found.length > 1)
+      fail('tasks', `${found.length} of kind ${kind}; there must be one`);
+    if (task[other].length > 0) fail(`task ${task.id}`, `a ${kind} has no ${other}`);
+    if (task.replica !== undefined) fail(`task ${task.id}`, `a ${kind} takes part in every frame`);
+    for (const name of wanted) {
+      const piece = task[own].find(({ tensor }) => tensor === name);
+      const shape = plan.tensors[name]?.shape;
+      if (piece === undefined || shape === undefined || !contains(piece.region, whole(shape))) {
+        fail(`task ${task.id}`, `${own} must have the whole of "${name}"`);
+      }
+    }
+  }
+}
+
+function checkTask(plan: Plan, task: Task, models: ReadonlySet<string>, blocks: ReadonlySet<number>): void {
+  const where = `task ${task.id}`;
+  checkPieces(plan, where, 'inputs', task.inputs);
+  checkPieces(plan, where, 'outputs', task.outputs);
+  if (task.replica !== undefined && task.replica >= (plan.replicas ?? 1)) {
+    fail(where, `replica ${task.replica} of ${plan.replicas ?? 1}`);
+  }
+  if (task.kind !== 'run') {
+    if (task.gather === 'worker') fail(where, `a ${task.kind} is gathered by no worker`);
+    return;
+  }
+  if (task.model === undefined || !models.has(task.model))
+    fail(where, `model ${task.model ?? '(none)'} is not listed`);
+  if (task.block !== undefined && !blocks.has(task.block)) fail(where, `block ${task.block} is not listed`);
+  if (task.outputs.length === 0) fail(where, 'has no outputs');
+  if (task.gather === 'worker' && task.devices?.length !== 1) {
+    fail(where, `a task gathered by its worker names one device, not ${task.devices?.length ?? 0}`);
+  }
+}
+
+function checkPieces(plan: Plan, where: string, side: 'inputs' | 'outputs', pieces: readonly Piece[]): void {
+  if (pieces.length > MAX_TENSORS)
+    fail(where, `${pieces.length} ${side}; a message carries ${MAX_TENSORS} tensors`);
+  const seen = new Set<string>();
+  for (const { tensor, region } of pieces) {
+    const known = Object.hasOwn(plan.tensors, tensor) ? plan.tensors[tensor] : undefined;
+    if (known === undefined) fail(where, `${side}: tensor "${tensor}" is not listed`);
+    if (seen.has(tensor))
+      fail(where, `${side}: tensor "${tensor}" stands twice; its regions must be one box`);
+    seen.add(tensor);
+    const ordered = region.every(([begin, end]) => begin <= end);
+    if (!ordered || !contains(whole(known.shape), region)) {
+      fail(where, `${side}: region ${show(region)} is not inside "${tensor}" of ${known.shape.join('x')}`);
+    }
+  }
+}
+
+function checkTransfer(tasks: ReadonlyMap<string, Task>, transfer: Transfer, index: number): void {
+  const where = `transfer ${index} (${transfer.from} -> ${transfer.to})`;
+  const from = tasks.get(transfer.from);
+  const to = tasks.get(transfer.to);
+  if (from === undefined) fail(where, `there is no task ${transfer.from}`);
+  if (to === undefined) fail(where, `there is no task ${transfer.to}`);
+  const made = from.outputs.find(({ tensor }) => tensor === transfer.tensor);
+  const wanted = to.inputs.find(({ tensor }) => tensor === transfer.tensor);
+  const region: Region = transfer.region;
+  if (made === undefined || !contains(made.region, region)) {
+    fail(where, `${from.id} does not make ${show(region)} of "${transfer.tensor}"`);
+  }
+  if (wanted === undefined || !contains(wanted.region, region)) {
+    fail(where, `${to.id} does not read ${show(region)} of "${transfer.tensor}"`);
+  }
+  if (region.some(([begin, end]) => begin > end)) fail(where, `region ${show(region)} ends before it begins`);
+  if (!CODECS.has(transfer.codec ?? 'raw'))
+    fail(where, `codec ${transfer.codec} is not one of ${[...CODECS.keys()].join(', ')}`);
+}
+
+/** Every task can run once those it reads from have: takes away what is ready until nothing is left (Kahn 1962). */
+function checkOrder(plan: Plan, tasks: ReadonlyMap<string, Task>): void {
+  const waitsFor = new Map([...tasks.keys()].map((id) => [id, 0]));
+  const readers = new Map<string, string[]>();
+  for (const { from, to } of plan.transfers) {
+    waitsFor.set(to, (waitsFor.get(to) ?? 0) + 1);
+    const list = readers.get(from);
+    if (list === undefined) readers.set(from, [to]);
+    else list.push(to);
+  }
+  const ready = [...waitsFor].filter(([, count]) => count === 0).map(([id]) => id);
+  for (let id = ready.pop(); id !== undefined; id = ready.pop()) {
+    waitsFor.delete(id);
+    for (const reader of readers.get(id) ?? []) {
+      const count = (waitsFor.get(reader) ?? 0) - 1;
+      waitsFor.set(reader, count);
+      if (count === 0) ready.push(reader);
+    }
+  }
+  const [stuck] = waitsFor.keys();
+  if (stuck !== undefined) fail(`task ${stuck}`, 'waits for itself through other tasks');
+}
+
+/** In the frames of one turn, the transfers into every input cover it; they may overlap. */
+function checkCoverage(plan: Plan, tasks: ReadonlyMap<string, Task>, turn: number): void {
+  const applies = (task: Task | undefined): boolean => task?.replica === undefined || task.replica === turn;
+  const incoming = new Map<string, Transfer[]>();
+  for (const transfer of plan.transfers) {
+    if (!applies(tasks.get(transfer.from))) continue;
+    const list = incoming.get(transfer.to);
+    if (list === undefined) incoming.set(transfer.to, [transfer]);
+    else list.push(transfer);
+  }
+  for (const task of plan.tasks.filter(applies)) {
+    for (const { tensor, region } of task.inputs) {
+      const parts = (incoming.get(task.id) ?? []).filter((transfer) => transfer.tensor === tensor);
+      const [hole] = uncovered(
+        region,
+        parts.map((part) => part.region),
+      );
+      if (hole !== undefined) {
+        const frames = plan.replicas === undefined ? '' : ` in frames of replica ${turn}`;
+        fail(`task ${task.id}`, `nothing brings ${show(hole)} of "${tensor}"${frames}`);
+      }
+    }
+  }
+}
+
+/** What is left of `region` without `parts`, as disjoint boxes. */
+function uncovered(region: Region, parts: readonly Region[]): Region[] {
+  let rest: Region[] = volume(region) === 0 ? [] : [region];
+  for (const part of parts) rest = rest.flatMap((box) => subtract(box, part));
+  return rest;
+}
+
+/** `box` without `part`: on each axis, what lies before and after the common box, the axis then narrowed to it. */
+function subtract(box: Region, part: Region): Region[] {
+  const common = intersect(box, part);
+  if (common === undefined) return [box];
+  const left: Region[] = [];
+  const core: Range[] = [...box];
+  for (const [axis, [begin, end]] of common.entries()) {
+    const [from, to] = core[axis] as Range;
+    if (from < begin) left.push(core.with(axis, [from, begin]));
+    if (end < to) left.push(core.with(axis, [end, to]));
+    core[axis] = [begin, end];
+  }
+  return left;
+}
+
+function show(region: Region): string {
+  return region.map(([begin, end]) => `${begin}:${end}`).join(',');
+}

@@ -1,0 +1,161 @@
+/** Writes a plan: the dataflow graph of a cut model, every transfer from the intersection of two regions. */
+
+import type { Graph } from '../graph/types.ts';
+import type { Plan } from '../schema/generated/plan.ts';
+import { intersect, type Region, whole } from '../tensor/region.ts';
+import type { FusedBlock, SpatialAxes, Tile } from '../tiling/types.ts';
+
+/** Ids of the two tasks every plan has: the frame's supply and the result's collection. */
+export const SOURCE = 'input';
+export const SINK = 'result';
+
+/** One block as it will run: its parts, and for each part the digest of its sub-model. */
+export interface PlannedBlock {
+  readonly block: FusedBlock;
+  readonly parts: readonly PlannedPart[];
+  readonly macs: number;
+  readonly weightBytes: number;
+  /** Why a block runs in one piece. */
+  readonly reason?: string;
+}
+
+export interface PlannedPart {
+  readonly shape: 'tile' | 'whole';
+  readonly tile: Tile;
+  readonly model: string;
+}
+
+export interface SubModelFile {
+  readonly digest: string;
+  readonly bytes: number;
+  readonly weights: readonly { readonly digest: string; readonly bytes: number }[];
+}
+
+export interface PlanInput {
+  readonly pipeline: string;
+  readonly model: { readonly digest: string; readonly name: string };
+  readonly graph: Graph;
+  readonly axes: ReadonlyMap<string, SpatialAxes>;
+  readonly blocks: readonly PlannedBlock[];
+  readonly files: readonly SubModelFile[];
+}
+
+type Task = Plan['tasks'][number];
+type Transfer = Plan['transfers'][number];
+
+const mutable = (region: Region): [number, number][] => region.map(([begin, end]) => [begin, end]);
+const pieces = (regions: ReadonlyMap<string, Region>): Task['inputs'] =>
+  [...regions].map(([tensor, region]) => ({ tensor, region: mutable(region) }));
+
+/** The tile that is the whole of a block. */
+export function wholeTile(graph: Graph, block: FusedBlock, macs: number): Tile {
+  const all = (names: readonly string[]): Map<string, Region> =>
+    new Map(names.map((name) => [name, whole(shapeOf(graph, name))]));
+  return {
+    block: block.id,
+    index: 0,
+    inputs: all(block.inputs),
+    outputs: all(block.outputs),
+    pattern: 'whole',
+    macs,
+  };
+}
+
+function shapeOf(graph: Graph, tensor: string): readonly number[] {
+  return graph.tensors.get(tensor)?.shape ?? [];
+}
+
+/** The plan of one pipeline: everything through the merger, tasks bound late to any worker that holds their sub-model. */
+export function planDocument(input: PlanInput): Plan {
+  const { graph } = input;
+  const names = new Set<string>();
+  const tasks: Task[] = [sourceTask(graph)];
+  for (const planned of input.blocks) {
+    for (const part of planned.parts) tasks.push(runTask(planned.block, part));
+  }
+  tasks.push(sinkTask(graph));
+  const transfers = connect(tasks);
+  for (const task of tasks) {
+    for (const piece of [...task.inputs, ...task.outputs]) names.add(piece.tensor);
+  }
+  return {
+    format: 1,
+    pipeline: input.pipeline,
+    model: { ...input.model },
+    inputs: graph.inputs.map((tensor) => tensor.name),
+    outputs: graph.outputs.map((tensor) => tensor.name),
+    tensors: Object.fromEntries([...names].map((name) => [name, describeTensor(input, name)])),
+    blocks: input.blocks.map(({ block, macs, weightBytes, reason }) => ({
+      id: block.id,
+      kind: block.kind,
+      nodes: block.nodes.length,
+      macs,
+      weightBytes,
+      ...(reason === undefined ? {} : { reason }),
+    })),
+    tasks,
+    transfers,
+    models: input.files.map(({ digest, bytes, weights }) => ({
+      digest,
+      bytes,
+      weights: weights.map((file) => ({ ...file })),
+    })),
+  };
+}
+
+function describeTensor({ graph, axes }: PlanInput, name: string): Plan['tensors'][string] {
+  const tensor = graph.tensors.get(name);
+  const spatial = axes.get(name);
+  return {
+    dtype: tensor?.dtype ?? 'float32',
+    shape: [...(tensor?.shape ?? [])],
+    ...(spatial === undefined ? {} : { spatial: [spatial.row, spatial.column] }),
+  };
+}
+
+function sourceTask(graph: Graph): Task {
+  const outputs = graph.inputs.map(({ name, shape }) => ({ tensor: name, region: mutable(whole(shape)) }));
+  return { id: SOURCE, kind: 'source', inputs: [], outputs };
+}
+
+function sinkTask(graph: Graph): Task {
+  const inputs = graph.outputs.map(({ name, shape }) => ({ tensor: name, region: mutable(whole(shape)) }));
+  return { id: SINK, kind: 'sink', inputs, outputs: [] };
+}
+
+function runTask(block: FusedBlock, { shape, tile, model }: PlannedPart): Task {
+  return {
+    id: shape === 'whole' ? `b${block.id}` : `b${block.id}.t${tile.index}`,
+    kind: 'run',
+    block: block.id,
+    index: tile.index,
+    shape,
+    model,
+    inputs: pieces(tile.inputs),
+    outputs: pieces(tile.outputs),
+    macs: tile.macs,
+  };
+}
+
+/** A transfer for every producer whose region meets what a consumer needs; covers are exact, so together they fill it. */
+function connect(tasks: readonly Task[]): Transfer[] {
+  const makers = new Map<string, { id: string; region: Region }[]>();
+  for (const { id, outputs } of tasks) {
+    for (const { tensor, region } of outputs) {
+      const list = makers.get(tensor) ?? [];
+      list.push({ id, region });
+      makers.set(tensor, list);
+    }
+  }
+  const transfers: Transfer[] = [];
+  for (const consumer of tasks) {
+    for (const need of consumer.inputs) {
+      for (const maker of makers.get(need.tensor) ?? []) {
+        const common = intersect(maker.region, need.region);
+        if (common === undefined) continue;
+        transfers.push({ from: maker.id, to: consumer.id, tensor: need.tensor, region: mutable(common) });
+      }
+    }
+  }
+  return transfers;
+}

@@ -1,0 +1,324 @@
+// Generated from schemas/ by `npm run generate`. Do not edit.
+
+/**
+ * The file `tilepipe up` reads.
+ */
+export interface Config {
+  /**
+   * First level of every topic.
+   */
+  root?: string;
+  /**
+   * Where the broker is: an address, or an embedded one.
+   */
+  broker?: {
+    /**
+     * mqtt:// or mqtts:// address of a broker that is already there; absent: start the embedded one.
+     */
+    url?: string;
+    /**
+     * Embedded: address to listen on; anything but loopback is open to your network.
+     */
+    host?: string;
+    port?: number;
+    username?: string;
+    /**
+     * A secret is never written here: ${VARIABLE} or {file: path}.
+     */
+    password?:
+      | string
+      | {
+          file: string;
+        };
+    /**
+     * 4 is MQTT 3.1.1.
+     */
+    protocol?: 4 | 5;
+    maxMessageBytes?: number;
+  };
+  store?: {
+    host?: string;
+    /**
+     * 0: any free port.
+     */
+    port?: number;
+  };
+  health?: {
+    host?: string;
+    /**
+     * Absent: no health endpoint.
+     */
+    port?: number;
+  };
+  /**
+   * Worker processes started here; those of other machines join by themselves.
+   */
+  workers?: {
+    count?: number;
+    threads?: number;
+  };
+  /**
+   * Splitter, merger, controller and the embedded broker in one process; false: a process each.
+   */
+  combined?: boolean;
+  /**
+   * @minItems 1
+   */
+  pipelines: {
+    name: string;
+    /**
+     * Path of the ONNX file, relative to this file.
+     */
+    model: string;
+    /**
+     * Input shapes where the model leaves them open.
+     */
+    shapes?: {
+      [k: string]: number[];
+    };
+    /**
+     * Rows x columns of tiles.
+     */
+    grid?: string;
+    fillSeed?: number;
+    /**
+     * pipeline.schema.json, part preprocess; absent: recognised from the model.
+     */
+    preprocess?: {};
+    /**
+     * pipeline.schema.json, part answer; absent: recognised from the model.
+     */
+    answer?: {};
+    /**
+     * pipeline.schema.json, part limits.
+     */
+    limits?: {};
+    maxInFlight?: number;
+    /**
+     * Frames kept waiting; beyond it the oldest is dropped, counted and answered with an error.
+     */
+    maxWaiting?: number;
+    deadlineMs?: number;
+    attempts?: number;
+  }[];
+}
+
+export const configSchema = {
+  "$schema": "http://json-schema.org/draft-07/schema#",
+  "$id": "config.schema.json",
+  "title": "Config",
+  "description": "The file `tilepipe up` reads.",
+  "type": "object",
+  "additionalProperties": false,
+  "required": [
+    "pipelines"
+  ],
+  "properties": {
+    "root": {
+      "type": "string",
+      "pattern": "^[A-Za-z0-9_.-]{1,64}$",
+      "default": "tilepipe",
+      "description": "First level of every topic."
+    },
+    "broker": {
+      "description": "Where the broker is: an address, or an embedded one.",
+      "default": {},
+      "type": "object",
+      "additionalProperties": false,
+      "required": [],
+      "properties": {
+        "url": {
+          "type": "string",
+          "pattern": "^(mqtts?|wss?)://",
+          "description": "mqtt:// or mqtts:// address of a broker that is already there; absent: start the embedded one."
+        },
+        "host": {
+          "type": "string",
+          "default": "127.0.0.1",
+          "description": "Embedded: address to listen on; anything but loopback is open to your network."
+        },
+        "port": {
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 65535,
+          "default": 1883
+        },
+        "username": {
+          "type": "string"
+        },
+        "password": {
+          "description": "A secret is never written here: ${VARIABLE} or {file: path}.",
+          "anyOf": [
+            {
+              "type": "string"
+            },
+            {
+              "type": "object",
+              "additionalProperties": false,
+              "required": [
+                "file"
+              ],
+              "properties": {
+                "file": {
+                  "type": "string"
+                }
+              }
+            }
+          ]
+        },
+        "protocol": {
+          "enum": [
+            4,
+            5
+          ],
+          "default": 4,
+          "description": "4 is MQTT 3.1.1."
+        },
+        "maxMessageBytes": {
+          "type": "integer",
+          "minimum": 16384,
+          "default": 900000
+        }
+      }
+    },
+    "store": {
+      "default": {},
+      "type": "object",
+      "additionalProperties": false,
+      "required": [],
+      "properties": {
+        "host": {
+          "type": "string",
+          "default": "127.0.0.1"
+        },
+        "port": {
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 65535,
+          "default": 0,
+          "description": "0: any free port."
+        }
+      }
+    },
+    "health": {
+      "default": {},
+      "type": "object",
+      "additionalProperties": false,
+      "required": [],
+      "properties": {
+        "host": {
+          "type": "string",
+          "default": "127.0.0.1"
+        },
+        "port": {
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 65535,
+          "description": "Absent: no health endpoint."
+        }
+      }
+    },
+    "workers": {
+      "default": {},
+      "description": "Worker processes started here; those of other machines join by themselves.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [],
+      "properties": {
+        "count": {
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 64,
+          "default": 1
+        },
+        "threads": {
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 256,
+          "default": 1
+        }
+      }
+    },
+    "combined": {
+      "type": "boolean",
+      "default": true,
+      "description": "Splitter, merger, controller and the embedded broker in one process; false: a process each."
+    },
+    "pipelines": {
+      "type": "array",
+      "items": {
+        "type": "object",
+        "additionalProperties": false,
+        "required": [
+          "name",
+          "model"
+        ],
+        "properties": {
+          "name": {
+            "type": "string",
+            "pattern": "^[A-Za-z0-9_.-]{1,64}$"
+          },
+          "model": {
+            "type": "string",
+            "description": "Path of the ONNX file, relative to this file."
+          },
+          "shapes": {
+            "type": "object",
+            "additionalProperties": {
+              "type": "array",
+              "items": {
+                "type": "integer",
+                "minimum": 1
+              }
+            },
+            "description": "Input shapes where the model leaves them open."
+          },
+          "grid": {
+            "type": "string",
+            "default": "2x2",
+            "pattern": "^\\d+x\\d+$",
+            "description": "Rows x columns of tiles."
+          },
+          "fillSeed": {
+            "type": "integer",
+            "minimum": 0
+          },
+          "preprocess": {
+            "type": "object",
+            "description": "pipeline.schema.json, part preprocess; absent: recognised from the model."
+          },
+          "answer": {
+            "type": "object",
+            "description": "pipeline.schema.json, part answer; absent: recognised from the model."
+          },
+          "limits": {
+            "type": "object",
+            "description": "pipeline.schema.json, part limits."
+          },
+          "maxInFlight": {
+            "type": "integer",
+            "minimum": 1,
+            "default": 4
+          },
+          "maxWaiting": {
+            "type": "integer",
+            "minimum": 1,
+            "default": 16,
+            "description": "Frames kept waiting; beyond it the oldest is dropped, counted and answered with an error."
+          },
+          "deadlineMs": {
+            "type": "integer",
+            "minimum": 100,
+            "default": 30000
+          },
+          "attempts": {
+            "type": "integer",
+            "minimum": 1,
+            "default": 3
+          }
+        }
+      },
+      "minItems": 1
+    }
+  }
+};

@@ -1,0 +1,189 @@
+// Generated from schemas/ by `npm run generate`. Do not edit.
+
+/**
+ * What a service says of itself, retained. The Last Will is the same document with state offline.
+ */
+export interface Status {
+  role: 'broker' | 'splitter' | 'worker' | 'merger' | 'controller';
+  id: string;
+  state: 'starting' | 'online' | 'draining' | 'offline';
+  /**
+   * Wire versions it speaks.
+   *
+   * @minItems 1
+   */
+  wire: number[];
+  version: string;
+  reason?: string;
+  /**
+   * Topic of its inbox.
+   */
+  inbox?: string;
+  /**
+   * Worker: tasks it takes at once from each dispatcher.
+   */
+  slots?: number;
+  /**
+   * Worker: the only blocks (and tiles) it runs; absent: any.
+   */
+  pins?: {
+    block: number;
+    tile?: number;
+  }[];
+  /**
+   * Worker: plans by digest.
+   */
+  plans?: {
+    [k: string]: {
+      state: 'loading' | 'ready' | 'failed';
+      models?: string[];
+      error?: string;
+      code?: string;
+    };
+  };
+  executor?: string;
+  platform?: string;
+  rssBytes?: number;
+  uptimeSeconds?: number;
+  counters?: {
+    [k: string]: number;
+  };
+}
+
+export const statusSchema = {
+  "$schema": "http://json-schema.org/draft-07/schema#",
+  "$id": "status.schema.json",
+  "title": "Status",
+  "description": "What a service says of itself, retained. The Last Will is the same document with state offline.",
+  "type": "object",
+  "additionalProperties": false,
+  "required": [
+    "role",
+    "id",
+    "state",
+    "wire",
+    "version"
+  ],
+  "properties": {
+    "role": {
+      "enum": [
+        "broker",
+        "splitter",
+        "worker",
+        "merger",
+        "controller"
+      ]
+    },
+    "id": {
+      "type": "string",
+      "pattern": "^[A-Za-z0-9_.-]{1,64}$"
+    },
+    "state": {
+      "enum": [
+        "starting",
+        "online",
+        "draining",
+        "offline"
+      ]
+    },
+    "wire": {
+      "type": "array",
+      "items": {
+        "type": "integer",
+        "minimum": 0
+      },
+      "minItems": 1,
+      "description": "Wire versions it speaks."
+    },
+    "version": {
+      "type": "string"
+    },
+    "reason": {
+      "type": "string"
+    },
+    "inbox": {
+      "type": "string",
+      "description": "Topic of its inbox."
+    },
+    "slots": {
+      "type": "integer",
+      "minimum": 0,
+      "description": "Worker: tasks it takes at once from each dispatcher."
+    },
+    "pins": {
+      "type": "array",
+      "description": "Worker: the only blocks (and tiles) it runs; absent: any.",
+      "items": {
+        "type": "object",
+        "additionalProperties": false,
+        "required": [
+          "block"
+        ],
+        "properties": {
+          "block": {
+            "type": "integer",
+            "minimum": 0
+          },
+          "tile": {
+            "type": "integer",
+            "minimum": 0
+          }
+        }
+      }
+    },
+    "plans": {
+      "type": "object",
+      "description": "Worker: plans by digest.",
+      "additionalProperties": {
+        "type": "object",
+        "additionalProperties": false,
+        "required": [
+          "state"
+        ],
+        "properties": {
+          "state": {
+            "enum": [
+              "loading",
+              "ready",
+              "failed"
+            ]
+          },
+          "models": {
+            "type": "array",
+            "items": {
+              "type": "string",
+              "pattern": "^[0-9a-f]{64}$",
+              "description": "SHA-256, lower-case hexadecimal."
+            }
+          },
+          "error": {
+            "type": "string"
+          },
+          "code": {
+            "type": "string"
+          }
+        }
+      }
+    },
+    "executor": {
+      "type": "string"
+    },
+    "platform": {
+      "type": "string"
+    },
+    "rssBytes": {
+      "type": "integer",
+      "minimum": 0
+    },
+    "uptimeSeconds": {
+      "type": "number",
+      "minimum": 0
+    },
+    "counters": {
+      "type": "object",
+      "additionalProperties": {
+        "type": "number"
+      }
+    }
+  }
+};

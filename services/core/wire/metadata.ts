@@ -1,0 +1,145 @@
+/** The metadata of a message as safetensors has it: a map from string to string. One table says how each field is written. */
+
+import type { Region } from '../tensor/region.ts';
+import { MESSAGE_KINDS, type MessageKind, type MessageMeta } from './message.ts';
+import { WireError } from './wire-error.ts';
+
+type Field = Exclude<keyof MessageMeta, 'kind'>;
+type Form = 'text' | 'count' | 'time' | 'json';
+
+/**
+ * `text` as it is; `count` a decimal natural number; `time` milliseconds as a decimal number;
+ * `json` a JSON document in the string. The names are those on the wire.
+ */
+export const METADATA_FIELDS = {
+  sender: 'text',
+  pipeline: 'text',
+  plan: 'text',
+  frame: 'text',
+  sequence: 'count',
+  source: 'text',
+  task: 'text',
+  reply: 'text',
+  merger: 'text',
+  splitter: 'text',
+  deadlineMs: 'time',
+  receivedMs: 'time',
+  startedMs: 'time',
+  endedMs: 'time',
+  regions: 'json',
+  codecs: 'json',
+  code: 'text',
+  message: 'text',
+  extra: 'json',
+} as const satisfies Record<Field, Form>;
+
+const FIELDS = Object.entries(METADATA_FIELDS) as [Field, Form][];
+
+/** Digits of `deadlineMs`: fixed, so that a sender can lower it in place just before sending. 10 digits are 115 days. */
+export const DEADLINE_DIGITS = 10;
+
+/** A deadline as it stands on the wire: whole milliseconds, rounded up, zero-padded. */
+export function deadlineText(milliseconds: number): string {
+  const bounded = Math.min(Math.max(Math.ceil(milliseconds), 0), 10 ** DEADLINE_DIGITS - 1);
+  return String(Number.isNaN(bounded) ? 0 : bounded).padStart(DEADLINE_DIGITS, '0');
+}
+
+/** The metadata as strings; fields that are undefined are left out. */
+export function metadataToText(meta: MessageMeta): Record<string, string> {
+  const text: Record<string, string> = { kind: meta.kind };
+  for (const [field, form] of FIELDS) {
+    const value = meta[field];
+    if (value === undefined) continue;
+    if (field === 'deadlineMs') text[field] = deadlineText(value as number);
+    else text[field] = form === 'json' ? JSON.stringify(value) : String(value);
+  }
+  return text;
+}
+
+/**
+ * The metadata of a received message; unknown fields are ignored.
+ * Throws WireError `metadata`, `metadata-kind`, `metadata-value` or `region` (form only: the tensors are checked later).
+ */
+export function metadataFromText(value: unknown, kind: MessageKind | undefined): MessageMeta {
+  if (!isObject(value)) throw new WireError('metadata');
+  for (const key of Object.keys(value)) {
+    if (typeof value[key] !== 'string') throw new WireError('metadata', key);
+  }
+  const text = value as Record<string, string>;
+  const named = MESSAGE_KINDS.find((known) => known === own(text, 'kind'));
+  if (named === undefined || (kind !== undefined && named !== kind)) throw new WireError('metadata-kind');
+  const meta: Record<string, unknown> = { kind: named };
+  for (const [field, form] of FIELDS) {
+    const written = own(text, field);
+    if (written !== undefined) meta[field] = readField(field, form, written);
+  }
+  return meta as unknown as MessageMeta;
+}
+
+function readField(field: Field, form: Form, text: string): unknown {
+  if (form === 'text') return text;
+  if (form === 'json') {
+    const value = parseJson(text);
+    if (value === undefined) throw new WireError('metadata-value', field);
+    if (field === 'regions') return readRegions(value);
+    if (field === 'codecs') return readCodecs(value);
+    return value;
+  }
+  const number = /^[0-9]{1,16}(\.[0-9]{1,9})?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(number >= 0) || (form === 'count' && !Number.isSafeInteger(number))) {
+    throw new WireError('metadata-value', field);
+  }
+  return number;
+}
+
+/** Without prototype, so that a tensor may be called anything. */
+function readRegions(value: unknown): Record<string, Region> {
+  if (!isObject(value)) throw new WireError('region');
+  const regions: Record<string, Region> = Object.create(null);
+  for (const name of Object.keys(value)) {
+    const region = value[name];
+    if (!Array.isArray(region) || region.length > 8 || !region.every(isRange))
+      throw new WireError('region', name);
+    regions[name] = region;
+  }
+  return regions;
+}
+
+function isRange(value: unknown): value is [number, number] {
+  return (
+    Array.isArray(value) &&
+    value.length === 2 &&
+    Number.isSafeInteger(value[0]) &&
+    Number.isSafeInteger(value[1]) &&
+    0 <= value[0] &&
+    value[0] <= value[1]
+  );
+}
+
+function readCodecs(value: unknown): Record<string, string> {
+  if (!isObject(value)) throw new WireError('metadata-value', 'codecs');
+  const codecs: Record<string, string> = Object.create(null);
+  for (const name of Object.keys(value)) {
+    const codec = value[name];
+    if (typeof codec !== 'string') throw new WireError('metadata-value', 'codecs');
+    codecs[name] = codec;
+  }
+  return codecs;
+}
+
+/** The value, or undefined where the text is no JSON; `null` is no value any field has. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function own(object: Record<string, string>, key: string): string | undefined {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
+}

@@ -1,0 +1,373 @@
+/** The merger: gathers tiles by identity, re-partitions them for the next block, and answers when a frame is whole. */
+
+import type { Bus } from '../core/bus/bus.ts';
+import type { Topics } from '../core/bus/topics.ts';
+import { answeredBy, Dispatching } from '../core/control/dispatching.ts';
+import { parseAnnouncement } from '../core/control/documents.ts';
+import { Inbox } from '../core/control/inbox.ts';
+import { type AnnouncedPlan, PlanWatch } from '../core/control/plan-watch.ts';
+import { sendMessage } from '../core/control/send.ts';
+import { monotonicMs } from '../core/runtime/clock.ts';
+import { asTilepipeError, type ErrorCode } from '../core/runtime/errors.ts';
+import type { Log } from '../core/runtime/log.ts';
+import type { Status } from '../core/schema/generated/status.ts';
+import { layoutMessage } from '../core/wire/encode.ts';
+import type { Message, MessageMeta } from '../core/wire/message.ts';
+import { Answerer } from './answerer.ts';
+import { Assembly } from './assembly.ts';
+import type { FrameRecord } from './frame-record.ts';
+
+export interface MergerDeps {
+  readonly id: string;
+  readonly control: Bus;
+  readonly data: Bus;
+  readonly topics: Topics;
+  readonly log: Log;
+  /** The plans it knows have changed. */
+  readonly changed: () => void;
+}
+
+const TICK_MS = 50;
+/** Answered frames remembered: within this window a replay of one gives no second result. */
+const ANSWERED = 4096;
+
+export class Merger {
+  readonly #deps: MergerDeps;
+  readonly #inboxTopic: string;
+  readonly #inbox: Inbox;
+  readonly #plans: PlanWatch;
+  readonly #dispatching: Dispatching;
+  /** One gather state per plan that frames are under way on, by digest. */
+  readonly #assemblies = new Map<string, Assembly>();
+  readonly #answerers = new WeakMap<AnnouncedPlan, Answerer>();
+  readonly #counts = new Map<string, number>();
+  /** Frames whose result is out, and those whose result is on its way. */
+  readonly #answered = new Set<string>();
+  readonly #answering = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(deps: MergerDeps) {
+    this.#deps = deps;
+    const { control, data, topics, log, id } = deps;
+    this.#inboxTopic = topics.build('inbox', { role: 'merger', id });
+    this.#inbox = new Inbox({
+      data,
+      topic: this.#inboxTopic,
+      log,
+      copies: true,
+      handle: (message, size) => this.#receive(message, size),
+    });
+    this.#plans = new PlanWatch({
+      control,
+      topics,
+      parse: parseAnnouncement,
+      announced: (plan) => this.#announced(plan),
+      withdrawn: (pipeline) => this.#withdrawn(pipeline),
+      rejected: (topic, reason) => log.warn({ topic, reason }, 'plan refused'),
+    });
+    this.#dispatching = new Dispatching({
+      control,
+      data,
+      topics,
+      log,
+      workersChanged: () => {},
+      failed: (frame, code, message) => this.#taskFailed(frame, code, message),
+    });
+  }
+
+  get inbox(): string {
+    return this.#inboxTopic;
+  }
+
+  async start(): Promise<void> {
+    await this.#inbox.start();
+    await this.#dispatching.start();
+    await this.#plans.start();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** Waits until the frames under way have ended, `limitMs` at most. */
+  async drain(limitMs: number): Promise<void> {
+    const until = monotonicMs() + limitMs;
+    while (monotonicMs() < until && this.#framesUnderWay() + this.#answering.size > 0) {
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    }
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#plans.stop();
+    await this.#dispatching.stop();
+    await this.#inbox.stop();
+    this.#assemblies.clear();
+  }
+
+  ready(): boolean {
+    return true;
+  }
+
+  /** The plans it gathers for, as its status says them: no splitter starts a frame on another. */
+  plans(): NonNullable<Status['plans']> {
+    return Object.fromEntries([...this.#assemblies.keys()].map((digest) => [digest, { state: 'ready' }]));
+  }
+
+  counters(): Record<string, number> {
+    const gathered: Record<string, number> = {};
+    for (const assembly of this.#assemblies.values()) {
+      for (const [name, count] of Object.entries(assembly.counters()))
+        gathered[name] = (gathered[name] ?? 0) + count;
+    }
+    return {
+      ...Object.fromEntries(this.#counts),
+      ...gathered,
+      ...this.#inbox.counters(),
+      ...this.#dispatching.counters(),
+    };
+  }
+
+  #framesUnderWay(): number {
+    let count = 0;
+    for (const assembly of this.#assemblies.values()) count += assembly.frames;
+    return count;
+  }
+
+  #announced(plan: AnnouncedPlan): void {
+    if (!this.#assemblies.has(plan.digest)) {
+      this.#assemblies.set(
+        plan.digest,
+        new Assembly(plan, {
+          sender: this.#deps.id,
+          inbox: this.#inboxTopic,
+          pool: this.#dispatching.pool,
+          evicted: (frame) => this.#dispatching.cancel(frame),
+        }),
+      );
+    }
+    this.#deps.changed();
+  }
+
+  /** The splitter ends its frames; what was gathered of them is let go. */
+  #withdrawn(pipeline: string): void {
+    this.#deps.log.info({ pipeline }, 'plan withdrawn');
+    for (const assembly of this.#assemblies.values()) {
+      if (assembly.plan.pipeline !== pipeline) continue;
+      for (const frame of assembly.clear()) this.#dispatching.cancel(frame);
+    }
+    this.#retire();
+  }
+
+  /** Forgets plans that are out of force and have no frame under way. */
+  #retire(): void {
+    const before = this.#assemblies.size;
+    for (const [digest, assembly] of this.#assemblies) {
+      const { pipeline } = assembly.plan;
+      if (assembly.frames === 0 && this.#plans.find(pipeline, digest) === undefined)
+        this.#assemblies.delete(digest);
+    }
+    if (this.#assemblies.size < before) this.#deps.changed();
+  }
+
+  #receive(message: Message, size: number): void {
+    const { meta } = message;
+    const assembly = this.#assemblies.get(meta.plan ?? '');
+    if (assembly === undefined || meta.frame === undefined) {
+      this.#count('refused.unknown-plan');
+      return;
+    }
+    if (meta.kind === 'open') this.#open(assembly, meta.frame, meta);
+    else if (meta.kind === 'data') this.#data(assembly, meta.frame, message, size);
+    else if (meta.kind === 'done') this.#dispatching.done(answeredBy(meta), meta);
+    else if (meta.kind === 'error') this.#taskError(assembly, meta.frame, meta);
+    else if (meta.kind === 'close') this.#abandon(assembly, meta.frame);
+    else this.#count(`refused.kind-${meta.kind}`);
+  }
+
+  #open(assembly: Assembly, frame: string, meta: MessageMeta): void {
+    const key = nameOf(assembly, frame);
+    if (this.#answering.has(key)) return;
+    if (this.#answered.has(key)) {
+      // The word of it was lost: a second result would be one too many.
+      this.#count('replayed-after-result');
+      this.#close(assembly.plan, { id: frame, splitter: meta.splitter });
+      return;
+    }
+    // Of an earlier attempt, perhaps on another plan: the same names must be free for this one.
+    this.#dispatching.cancel(frame);
+    for (const other of this.#assemblies.values()) if (other !== assembly) other.drop(frame);
+    assembly.open(frame, meta, monotonicMs());
+  }
+
+  /** Tiles of one task: into the inputs of the tasks that need them; what became complete goes on its way. */
+  #data(assembly: Assembly, frame: string, message: Message, size: number): void {
+    const { meta } = message;
+    if (this.#answered.has(nameOf(assembly, frame))) {
+      this.#count('late');
+      return;
+    }
+    const ours = meta.reply === this.#inboxTopic;
+    if (!assembly.isWhole(message)) {
+      this.#unsound(assembly, frame, meta, ours);
+      return;
+    }
+    if (ours) this.#dispatching.done(answeredBy(meta), meta);
+    const now = monotonicMs();
+    const { record, ready, finished } = assembly.accept(frame, message, size, now);
+    if (record === undefined) return;
+    for (const { task, message: outgoing } of ready) {
+      this.#dispatching.submit({
+        plan: assembly.plan,
+        task,
+        frame,
+        order: record.sequence,
+        message: outgoing,
+        deadlineAt: record.deadlineAt,
+      });
+    }
+    if (finished) void this.#finish(assembly, record);
+  }
+
+  /** A worker made other than its plan says: somebody else must do it, here or, from the start, at the splitter. */
+  #unsound(assembly: Assembly, frame: string, meta: MessageMeta, ours: boolean): void {
+    const { sender = '', task = '' } = meta;
+    const { digest } = assembly.plan;
+    const why = `${sender} made other tensors of task ${task} than the plan says`;
+    this.#count('unsound');
+    if (!ours) {
+      this.#giveUp(assembly, frame, 'wire-invalid', why, sender);
+      return;
+    }
+    this.#dispatching.distrust(sender, digest);
+    this.#dispatching.failed(answeredBy(meta), 'wire-invalid', why);
+  }
+
+  /** Publishes the answer, then tells the splitter that it may forget the frame. */
+  async #finish(assembly: Assembly, record: FrameRecord): Promise<void> {
+    const { control, data, topics, log, id } = this.#deps;
+    const { pipeline, digest } = assembly.plan;
+    if (record.extra === undefined) {
+      // Without the splitter's word on where the picture lies, boxes and sizes would be wrong in silence.
+      this.#giveUp(assembly, record.id, 'frame-deadline', 'its open message was lost');
+      return;
+    }
+    assembly.drop(record.id);
+    // Tasks sent twice may still be out.
+    this.#dispatching.cancel(record.id);
+    const key = nameOf(assembly, record.id);
+    this.#answering.add(key);
+    // The newest settings, where the plan was announced again with others.
+    const plan = this.#plans.find(pipeline, digest) ?? assembly.plan;
+    const names = { pipeline, source: record.source };
+    try {
+      const answerer = this.#answerer(plan);
+      const result = answerer.result(record, monotonicMs());
+      if (result.task === 'tensors') {
+        const meta: MessageMeta = { kind: 'result', sender: id, pipeline, plan: digest, frame: record.id };
+        await sendMessage(data, topics.build('tensors', names), answerer.tensors(meta, record));
+      }
+      await control.publish(topics.build('result', names), Buffer.from(JSON.stringify(result)), { qos: 1 });
+      this.#remember(key);
+      this.#count('finished');
+      this.#close(plan, record);
+    } catch (error) {
+      const { code, message } = asTilepipeError(error);
+      log.error({ frame: record.id, code }, message);
+      // Either another attempt mends it, or the splitter says what was wrong: the frame does not end in silence.
+      this.#close(plan, record, code, message);
+    } finally {
+      this.#answering.delete(key);
+    }
+  }
+
+  #remember(key: string): void {
+    this.#answered.add(key);
+    if (this.#answered.size > ANSWERED) this.#answered.delete(this.#answered.values().next().value as string);
+  }
+
+  #answerer(plan: AnnouncedPlan): Answerer {
+    let answerer = this.#answerers.get(plan);
+    if (answerer === undefined) {
+      answerer = new Answerer(plan);
+      this.#answerers.set(plan, answerer);
+    }
+    return answerer;
+  }
+
+  /** Word to the splitter: the result is out, or, with a code, the attempt has failed. */
+  #close(
+    { pipeline, digest }: AnnouncedPlan,
+    { id, splitter, attempt }: Pick<FrameRecord, 'id' | 'splitter'> & { readonly attempt?: unknown },
+    code?: ErrorCode,
+    message?: string,
+    unsound?: string,
+  ): void {
+    const { data, id: sender, log } = this.#deps;
+    if (splitter === undefined) return;
+    const meta: MessageMeta = {
+      kind: 'close',
+      sender,
+      pipeline,
+      plan: digest,
+      frame: id,
+      ...(code === undefined ? {} : { code, message: message ?? code, extra: { attempt, unsound } }),
+    };
+    sendMessage(data, splitter, layoutMessage(meta, [])).catch((error: unknown) =>
+      log.warn({ frame: id }, asTilepipeError(error).message),
+    );
+  }
+
+  /** Ends an attempt at a frame and says why; the splitter decides whether there is another. */
+  #giveUp(assembly: Assembly, frame: string, code: ErrorCode, message: string, unsound?: string): void {
+    this.#dispatching.cancel(frame);
+    const record = assembly.drop(frame);
+    if (record === undefined) return;
+    this.#count('failed');
+    this.#close(assembly.plan, record, code, message, unsound);
+  }
+
+  /** The splitter has given an attempt up. */
+  #abandon(assembly: Assembly, frame: string): void {
+    this.#dispatching.cancel(frame);
+    if (assembly.drop(frame) !== undefined) this.#count('abandoned');
+  }
+
+  #taskFailed(frame: string, code: ErrorCode, message: string): void {
+    for (const assembly of this.#assemblies.values()) this.#giveUp(assembly, frame, code, message);
+  }
+
+  /** A task that its worker gathered by itself is nobody's to send again: the frame is. */
+  #taskError(assembly: Assembly, frame: string, meta: MessageMeta): void {
+    const { task = '', code, message } = meta;
+    this.#dispatching.failed(answeredBy(meta), code, message);
+    if (assembly.plan.index.dispatchOf(task) === 'worker')
+      this.#giveUp(
+        assembly,
+        frame,
+        code === 'task-failed' ? code : 'no-worker',
+        message ?? `task ${task} failed`,
+      );
+  }
+
+  /** Frames past their deadline are the splitter's to replay; what was gathered of them is let go, and the hole is named. */
+  #tick(): void {
+    this.#dispatching.tick();
+    const now = monotonicMs();
+    for (const assembly of this.#assemblies.values()) {
+      for (const { record, missing } of assembly.expired(now)) {
+        this.#dispatching.cancel(record.id);
+        this.#count('expired');
+        this.#deps.log.warn({ frame: record.id, missing }, 'frame given up at its deadline');
+        this.#close(assembly.plan, record, 'frame-deadline', missing);
+      }
+    }
+    this.#retire();
+  }
+
+  #count(name: string): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+  }
+}
+
+/** Frame ids are unique in their pipeline. */
+function nameOf({ plan: { pipeline } }: Assembly, frame: string): string {
+  return `${pipeline}/${frame}`;
+}

@@ -1,0 +1,397 @@
+/** The splitter: a camera's frame in, the tiles of the first block out; it keeps every frame until its result is seen. */
+
+import type { Bus, Incoming } from '../core/bus/bus.ts';
+import type { Topics } from '../core/bus/topics.ts';
+import { answeredBy, Dispatching } from '../core/control/dispatching.ts';
+import { parseAnnouncement, parseStatus } from '../core/control/documents.ts';
+import { Inbox } from '../core/control/inbox.ts';
+import { type AnnouncedPlan, PlanWatch } from '../core/control/plan-watch.ts';
+import { Roster } from '../core/control/roster.ts';
+import { sendMessage } from '../core/control/send.ts';
+import { monotonicMs } from '../core/runtime/clock.ts';
+import { asTilepipeError, type ErrorCode, TilepipeError } from '../core/runtime/errors.ts';
+import type { Log } from '../core/runtime/log.ts';
+import type { Result } from '../core/schema/generated/result.ts';
+import type { Status } from '../core/schema/generated/status.ts';
+import { Assembler } from '../core/wire/assembler.ts';
+import { layoutMessage } from '../core/wire/encode.ts';
+import type { Message, MessageMeta } from '../core/wire/message.ts';
+import { asCode, ErrorResults, isFinal } from './error-results.ts';
+import type { Frame } from './frame-queue.ts';
+import { Intake } from './intake.ts';
+import { type Started, Stream, type StreamCounters, type StreamLimits } from './stream.ts';
+import { sourceMessage, taskMessage } from './tiles.ts';
+
+export interface SplitterDeps {
+  readonly id: string;
+  readonly control: Bus;
+  readonly data: Bus;
+  readonly intake: Bus;
+  readonly topics: Topics;
+  readonly log: Log;
+  /** Only these pipelines; absent: every one that is announced. */
+  readonly pipelines?: readonly string[];
+}
+
+const TICK_MS = 50;
+/** How long the last error results may take when the splitter stops. */
+const FAREWELL_MS = 1_000;
+/** Merger and workers are given this much less time, so that word of what was missing comes before a frame is given up. */
+const WORD_MS = 250;
+/** Of a pipeline without a plan: what was being read when it was withdrawn waits until its deadline. */
+const NO_FRAMES: StreamLimits = { maxInFlight: 0, maxWaiting: 1, attempts: 1 };
+
+/** Tensors come as wire messages; everything else is taken for a picture file. */
+function isWireMessage(payload: Buffer): boolean {
+  return payload.length >= 4 && payload.toString('latin1', 0, 4) === 'TPIP';
+}
+
+export class Splitter {
+  readonly #deps: SplitterDeps;
+  readonly #inboxTopic: string;
+  readonly #inbox: Inbox;
+  readonly #plans: PlanWatch;
+  readonly #mergers: Roster;
+  readonly #dispatching: Dispatching;
+  readonly #streams = new Map<string, Stream>();
+  readonly #rejected = new Map<string, number>();
+  /** Ids of frames must not repeat over restarts. */
+  readonly #run = Math.random().toString(36).slice(2, 8);
+  /** How each plan's frames are read, and the parts of tensor frames that are not whole yet. */
+  readonly #intakes = new WeakMap<AnnouncedPlan, Intake>();
+  readonly #frames: Assembler;
+  readonly #errors: ErrorResults;
+  #sequence = 0;
+  /** Camera messages being read. */
+  #reading = 0;
+  #undoIntake: (() => Promise<void>) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #draining = false;
+
+  constructor(deps: SplitterDeps) {
+    this.#deps = deps;
+    const { control, data, topics, log, id } = deps;
+    this.#inboxTopic = topics.build('inbox', { role: 'splitter', id });
+    this.#inbox = new Inbox({
+      data,
+      topic: this.#inboxTopic,
+      log,
+      handle: (message) => this.#receive(message),
+    });
+    this.#frames = new Assembler({
+      now: monotonicMs,
+      onReject: ({ reason }, from) => log.warn({ reason, from }, 'a frame was refused'),
+    });
+    this.#errors = new ErrorResults({
+      control,
+      topics,
+      log,
+      taskOf: (pipeline) => this.#taskOf(pipeline),
+    });
+    this.#plans = new PlanWatch({
+      control,
+      topics,
+      ...(deps.pipelines === undefined ? {} : { pipelines: deps.pipelines }),
+      parse: parseAnnouncement,
+      announced: (plan) => this.#announced(plan),
+      withdrawn: (pipeline) => this.#withdrawn(pipeline),
+      rejected: (topic, reason) => log.warn({ topic, reason }, 'plan refused'),
+    });
+    this.#mergers = new Roster({
+      control,
+      topics,
+      role: 'merger',
+      parse: parseStatus,
+      changed: (status) => this.#mergerChanged(status),
+    });
+    this.#dispatching = new Dispatching({
+      control,
+      data,
+      topics,
+      log,
+      workersChanged: () => this.#pumpAll(),
+      failed: (frame, code, message) => this.#failed(frame, code, message),
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.#inbox.start();
+    await this.#mergers.start();
+    await this.#dispatching.start();
+    await this.#plans.start();
+    const { intake, topics } = this.#deps;
+    const filter = topics.filter('frame', { pipeline: '+', source: '+' });
+    this.#undoIntake = await intake.subscribe(filter, (message) => void this.#take(message), { qos: 1 });
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** Takes no more frames and waits until those under way have ended, `limitMs` at most. */
+  async drain(limitMs: number): Promise<void> {
+    this.#draining = true;
+    await this.#undoIntake?.();
+    this.#undoIntake = undefined;
+    const until = monotonicMs() + limitMs;
+    const busy = () => [...this.#streams.values()].some((stream) => stream.inFlight + stream.waiting > 0);
+    while (monotonicMs() < until && (this.#reading > 0 || busy())) {
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    }
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#undoIntake?.();
+    this.#undoIntake = undefined;
+    for (const stream of this.#streams.values())
+      stream.endAll('frame-deadline', 'the splitter stopped before the frame was finished');
+    await this.#errors.flush(FAREWELL_MS);
+    await this.#plans.stop();
+    await this.#dispatching.stop();
+    await this.#mergers.stop();
+    await this.#inbox.stop();
+  }
+
+  /** Whether frames of at least one pipeline could start now. */
+  ready(): boolean {
+    return (
+      !this.#draining && this.#plans.pipelines().some((pipeline) => this.#startable(pipeline) !== undefined)
+    );
+  }
+
+  counters(): Record<string, number> {
+    const total: StreamCounters = { received: 0, finished: 0, failed: 0, dropped: 0, replayed: 0 };
+    for (const { counters } of this.#streams.values()) {
+      for (const key of Object.keys(total) as (keyof StreamCounters)[]) total[key] += counters[key];
+    }
+    const rejected = Object.fromEntries(
+      [...this.#rejected].map(([code, count]) => [`rejected.${code}`, count]),
+    );
+    return { ...total, ...rejected, ...this.#inbox.counters(), ...this.#dispatching.counters() };
+  }
+
+  /** One camera message: decoded off the event loop, or refused with an answer; the next frame is not affected. */
+  async #take({ topic, payload }: Incoming): Promise<void> {
+    const names = this.#deps.topics.parse('frame', topic);
+    if (names === undefined || this.#deps.pipelines?.includes(names.pipeline) === false) return;
+    const { pipeline, source } = names;
+    const message = isWireMessage(payload) ? this.#frames.accept(topic, payload) : undefined;
+    // A part of a frame that is not whole yet, or one that was refused and counted.
+    if (message === undefined && isWireMessage(payload)) return;
+    const sequence = this.#sequence++;
+    const id = `${this.#run}-${sequence}`;
+    const arrivedAt = monotonicMs();
+    this.#reading++;
+    try {
+      const plan = this.#startable(pipeline) ?? this.#plans.of(pipeline)[0];
+      if (plan === undefined) {
+        throw new TilepipeError(
+          'no-worker',
+          `pipeline ${pipeline} has no plan: frames of ${source} cannot be run`,
+        );
+      }
+      const intake = this.#intake(plan);
+      const content = message === undefined ? await intake.picture(payload) : intake.tensors(message);
+      const { reading } = intake;
+      const deadlineAt = arrivedAt + plan.announcement.frames.deadlineMs;
+      this.#stream(pipeline).push({ id, source, sequence, ...content, reading, arrivedAt, deadlineAt });
+    } catch (error) {
+      const { code, message: what } = asTilepipeError(error);
+      this.#rejected.set(code, (this.#rejected.get(code) ?? 0) + 1);
+      this.#deps.log.warn({ pipeline, source, frame: id, code }, what);
+      this.#errors.publish(pipeline, { id, source, sequence }, code, what);
+    } finally {
+      this.#reading--;
+    }
+  }
+
+  #intake(plan: AnnouncedPlan): Intake {
+    let intake = this.#intakes.get(plan);
+    if (intake === undefined) {
+      intake = new Intake(plan);
+      this.#intakes.set(plan, intake);
+    }
+    return intake;
+  }
+
+  #stream(pipeline: string): Stream {
+    let stream = this.#streams.get(pipeline);
+    if (stream === undefined) {
+      const created = new Stream({
+        limits: () => this.#plans.of(pipeline)[0]?.announcement.frames ?? NO_FRAMES,
+        now: monotonicMs,
+        choose: (frame) => this.#choose(pipeline, frame),
+        obstacle: (frame) => this.#obstacle(pipeline, frame),
+        begin: (started) => void this.#begin(created, started),
+        over: (started, finished) => this.#over(started, finished),
+        fail: (frame, code, message) => this.#errors.publish(pipeline, frame, code, message),
+      });
+      stream = created;
+      this.#streams.set(pipeline, stream);
+    }
+    return stream;
+  }
+
+  /** The newest plan that workers are ready for: an older one goes on until then. */
+  #startable(pipeline: string): AnnouncedPlan | undefined {
+    return this.#plans.of(pipeline).find((plan) => this.#dispatching.canRun(plan));
+  }
+
+  #choose(pipeline: string, frame: Frame): { plan: AnnouncedPlan; merger: string } | undefined {
+    if (!this.#deps.data.connected) return undefined;
+    for (const plan of this.#plans.of(pipeline)) {
+      if (this.#intake(plan).reading !== frame.reading) continue;
+      const mergers = this.#mergersFor(plan);
+      const merger = mergers[frame.sequence % Math.max(1, mergers.length)];
+      if (merger !== undefined && this.#dispatching.canRun(plan)) return { plan, merger: merger.id };
+    }
+    return undefined;
+  }
+
+  /** Mergers that know a plan; one that does not say which it knows is taken at its word. */
+  #mergersFor({ digest }: AnnouncedPlan): Status[] {
+    return this.#mergers.online().filter(({ plans }) => plans === undefined || plans[digest] !== undefined);
+  }
+
+  /** Why a frame cannot start, by the newest plan that would take it. */
+  #obstacle(pipeline: string, frame: Frame): string {
+    const plan = this.#plans.of(pipeline).find((each) => this.#intake(each).reading === frame.reading);
+    if (plan === undefined) return `pipeline ${pipeline} has no plan any more that takes such a frame`;
+    if (!this.#deps.data.connected) return 'the connection to the broker is away';
+    if (this.#mergersFor(plan).length === 0) return 'no merger is online that knows the plan';
+    const orphan = this.#dispatching.orphanOf(plan);
+    if (orphan === undefined) return 'the frames before it took too long';
+    return `no worker is ready for task ${orphan.id} (block ${orphan.block}, tile ${orphan.index})`;
+  }
+
+  async #begin(stream: Stream, started: Started): Promise<void> {
+    const { frame, plan, merger, attempt, giveUpAt } = started;
+    const { data, topics, id } = this.#deps;
+    const mergerInbox = topics.build('inbox', { role: 'merger', id: merger });
+    const left = Math.max(1, giveUpAt - monotonicMs());
+    const word = Math.min(WORD_MS, left / 10);
+    const meta: MessageMeta = {
+      kind: 'task',
+      sender: id,
+      pipeline: plan.pipeline,
+      plan: plan.digest,
+      frame: frame.id,
+      sequence: frame.sequence,
+      source: frame.source,
+      splitter: this.#inboxTopic,
+      merger: mergerInbox,
+      reply: this.#inboxTopic,
+      deadlineMs: left - word,
+    };
+    // While a message waits for the socket, the attempt may have ended and the next one begun.
+    const current = () => stream.started(frame.id) === started;
+    try {
+      const extra = { ...frame.extra, attempt };
+      await sendMessage(data, mergerInbox, layoutMessage({ ...meta, kind: 'open', extra }, []));
+      for (const task of plan.index.sourceTasks(frame.sequence)) {
+        if (!current()) return;
+        this.#dispatching.submit({
+          plan,
+          task,
+          frame: frame.id,
+          order: frame.sequence,
+          message: taskMessage(plan, frame, task, meta, this.#dispatching.pool),
+          deadlineAt: giveUpAt - word,
+        });
+      }
+      for (const delivery of plan.index.deliveries(plan.index.source.id, frame.sequence)) {
+        if (!current()) return;
+        const to =
+          delivery.to === 'worker'
+            ? topics.build('inbox', { role: 'worker', id: delivery.worker })
+            : mergerInbox;
+        await sendMessage(data, to, sourceMessage(plan, frame, delivery.pieces, meta));
+      }
+    } catch (error) {
+      const { code, message } = asTilepipeError(error);
+      this.#deps.log.warn({ frame: frame.id, code }, message);
+      if (current()) stream.replay(frame.id, `${code}: ${message}`);
+    }
+  }
+
+  /** Takes back what an attempt still has out, here and, where it has no result, at its merger. */
+  #over({ frame, plan, merger }: Started, finished: boolean): void {
+    this.#dispatching.cancel(frame.id);
+    if (finished) return;
+    const { data, topics, id, log } = this.#deps;
+    const meta = { sender: id, pipeline: plan.pipeline, plan: plan.digest, frame: frame.id };
+    const close = layoutMessage({ ...meta, kind: 'close' }, []);
+    // Where it is lost, the merger's own deadline does the same.
+    sendMessage(data, topics.build('inbox', { role: 'merger', id: merger }), close).catch((error: unknown) =>
+      log.debug({ frame: frame.id }, asTilepipeError(error).message),
+    );
+  }
+
+  #receive({ meta }: Message): void {
+    if (meta.kind === 'done') this.#dispatching.done(answeredBy(meta), meta);
+    else if (meta.kind === 'error') this.#taskError(meta);
+    else if (meta.kind === 'close') this.#closed(meta);
+  }
+
+  /** A task that its worker gathered by itself is nobody's to send again: the frame is. */
+  #taskError(meta: MessageMeta): void {
+    const { pipeline = '', frame = '', task = '', code, message } = meta;
+    this.#dispatching.failed(answeredBy(meta), code, message);
+    const started = this.#streams.get(pipeline)?.started(frame);
+    if (started?.plan.digest === meta.plan && started?.plan.index.dispatchOf(task) === 'worker')
+      this.#failed(frame, asCode(code), message ?? `task ${task} failed`);
+  }
+
+  /** The merger's word on a frame: its result is out, or the attempt has failed. */
+  #closed({ pipeline = '', plan = '', frame = '', code, message, extra }: MessageMeta): void {
+    const stream = this.#streams.get(pipeline);
+    if (code === undefined) {
+      stream?.close(frame);
+      return;
+    }
+    const { attempt, unsound } = (extra ?? {}) as { attempt?: unknown; unsound?: unknown };
+    if (typeof unsound === 'string') this.#dispatching.distrust(unsound, plan);
+    // Word of an earlier attempt says nothing about this one.
+    if (attempt !== undefined && attempt !== stream?.started(frame)?.attempt) return;
+    this.#failed(frame, asCode(code), message ?? code);
+  }
+
+  #failed(frame: string, code: ErrorCode, message: string): void {
+    for (const stream of this.#streams.values()) {
+      if (stream.started(frame) === undefined) continue;
+      if (isFinal(code)) stream.end(frame, code, message);
+      else stream.replay(frame, message);
+    }
+  }
+
+  #mergerChanged({ id, state }: Status): void {
+    if (state === 'offline' || state === 'starting') {
+      for (const stream of this.#streams.values()) stream.mergerGone(id);
+    }
+    this.#pumpAll();
+  }
+
+  #withdrawn(pipeline: string): void {
+    this.#deps.log.info({ pipeline }, 'plan withdrawn');
+    this.#streams.get(pipeline)?.endAll('no-worker', `pipeline ${pipeline} was withdrawn`);
+  }
+
+  #announced(plan: AnnouncedPlan): void {
+    this.#deps.log.info({ pipeline: plan.pipeline, plan: plan.digest.slice(0, 12) }, 'plan announced');
+    this.#pumpAll();
+  }
+
+  #pumpAll(): void {
+    for (const stream of this.#streams.values()) stream.pump();
+  }
+
+  #tick(): void {
+    this.#dispatching.tick();
+    for (const stream of this.#streams.values()) stream.tick();
+  }
+
+  #taskOf(pipeline: string): Result['task'] {
+    const settings = this.#plans.of(pipeline)[0]?.announcement.settings as
+      | { answer?: { task?: Result['task'] } }
+      | undefined;
+    return settings?.answer?.task ?? 'tensors';
+  }
+}

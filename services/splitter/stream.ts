@@ -1,0 +1,208 @@
+/** One pipeline's frames under way: started by credit, kept until their result is seen, replayed when they are late. */
+
+import type { AnnouncedPlan } from '../core/control/plan-watch.ts';
+import type { ErrorCode } from '../core/runtime/errors.ts';
+import { type Frame, FrameQueue } from './frame-queue.ts';
+
+/** How a stream treats its frames; see config.schema.json. */
+export interface StreamLimits {
+  readonly maxInFlight: number;
+  readonly maxWaiting: number;
+  readonly attempts: number;
+}
+
+/** A frame that has started. */
+export interface Started {
+  readonly frame: Frame;
+  readonly plan: AnnouncedPlan;
+  readonly merger: string;
+  readonly attempt: number;
+  /** When this attempt is given up: the frame's time is shared between its attempts. */
+  readonly giveUpAt: number;
+}
+
+/** A frame whose attempt has failed and whose next one waits for somebody to run it. */
+interface Parked {
+  readonly frame: Frame;
+  readonly attempt: number;
+  readonly why: string;
+}
+
+export interface StreamDeps {
+  /** Those of the newest plan: a roll-out may change them. */
+  readonly limits: () => StreamLimits;
+  readonly now: () => number;
+  /** The plan a frame starts on and the merger's id, or undefined while nobody can run it. */
+  readonly choose: (frame: Frame) => { plan: AnnouncedPlan; merger: string } | undefined;
+  /** Why `choose` finds nothing, in words. */
+  readonly obstacle: (frame: Frame) => string;
+  readonly begin: (started: Started) => void;
+  /** An attempt is over: with a result, or without, and then others may still work on it. */
+  readonly over: (started: Started, finished: boolean) => void;
+  /** The frame ends here, as an error. */
+  readonly fail: (frame: Frame, code: ErrorCode, message: string) => void;
+}
+
+export interface StreamCounters {
+  received: number;
+  finished: number;
+  failed: number;
+  dropped: number;
+  replayed: number;
+}
+
+export class Stream {
+  readonly #deps: StreamDeps;
+  readonly #queue = new FrameQueue();
+  readonly #started = new Map<string, Started>();
+  readonly #parked = new Map<string, Parked>();
+  readonly counters: StreamCounters = { received: 0, finished: 0, failed: 0, dropped: 0, replayed: 0 };
+
+  constructor(deps: StreamDeps) {
+    this.#deps = deps;
+  }
+
+  get inFlight(): number {
+    return this.#started.size + this.#parked.size;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  started(frame: string): Started | undefined {
+    return this.#started.get(frame);
+  }
+
+  push(frame: Frame): void {
+    this.counters.received++;
+    const { maxWaiting } = this.#deps.limits();
+    const dropped = this.#queue.push(frame, maxWaiting);
+    if (dropped !== undefined) {
+      this.counters.dropped++;
+      this.#deps.fail(
+        dropped,
+        'frame-dropped',
+        `${maxWaiting} frames were waiting already; the oldest made room`,
+      );
+    }
+    this.pump();
+  }
+
+  /** Starts frames while somebody can run them: those that wait for another attempt first, then new ones by credit. */
+  pump(): void {
+    for (const [id, { frame, attempt }] of [...this.#parked]) {
+      if (!this.#begin(frame, attempt)) continue;
+      this.#parked.delete(id);
+      this.counters.replayed++;
+    }
+    // After a roll-out, frames read for the old plan must not hold up those read for the new one.
+    const barred = new Set<string>();
+    const { maxInFlight } = this.#deps.limits();
+    while (this.inFlight < maxInFlight) {
+      const frame = this.#queue.first(barred);
+      if (frame === undefined) return;
+      if (this.#begin(frame, 1)) this.#queue.remove(frame);
+      else barred.add(frame.reading);
+    }
+  }
+
+  /** The frame's result has been published, of whichever attempt. */
+  close(id: string): boolean {
+    if (this.#forget(id, true) === undefined) return false;
+    this.counters.finished++;
+    this.pump();
+    return true;
+  }
+
+  /** Ends a frame as an error now, without another attempt. */
+  end(id: string, code: ErrorCode, message: string): void {
+    const frame = this.#forget(id, false);
+    if (frame === undefined) return;
+    this.counters.failed++;
+    this.#deps.fail(frame, code, message);
+    this.pump();
+  }
+
+  /** Ends every frame, under way or waiting. */
+  endAll(code: ErrorCode, message: string): void {
+    // The waiting ones first, or each end would start the next.
+    for (const frame of this.#queue.clear()) {
+      this.counters.failed++;
+      this.#deps.fail(frame, code, message);
+    }
+    for (const id of [...this.#parked.keys(), ...this.#started.keys()]) this.end(id, code, message);
+  }
+
+  /** Starts a frame again from the beginning, or ends it where its attempts are used up. */
+  replay(id: string, why: string): void {
+    const known = this.#started.get(id);
+    if (known === undefined) return;
+    const { frame, attempt } = known;
+    const { attempts } = this.#deps.limits();
+    if (attempt >= attempts || this.#deps.now() >= frame.deadlineAt) {
+      this.end(
+        id,
+        'frame-deadline',
+        `frame ${id} was not finished after ${attempt} of ${attempts} attempts: ${why}`,
+      );
+      return;
+    }
+    this.#forget(id, false);
+    this.#parked.set(id, { frame, attempt: attempt + 1, why });
+    this.pump();
+  }
+
+  /** A merger is gone, and with it what it had gathered. */
+  mergerGone(merger: string): void {
+    for (const [id, started] of [...this.#started]) {
+      if (started.merger === merger) this.replay(id, `merger ${merger} went away`);
+    }
+  }
+
+  /** Looks at the clock: late attempts are replayed, waiting frames past their deadline end. */
+  tick(): void {
+    const now = this.#deps.now();
+    for (const [id, { giveUpAt }] of [...this.#started]) {
+      if (now >= giveUpAt) this.replay(id, 'no result before its deadline');
+    }
+    for (const [id, { frame, attempt, why }] of [...this.#parked]) {
+      if (now < frame.deadlineAt) continue;
+      const obstacle = this.#deps.obstacle(frame);
+      this.end(id, 'frame-deadline', `frame ${id} could not start attempt ${attempt} (${why}): ${obstacle}`);
+    }
+    for (const frame of this.#queue.expired(now)) {
+      this.counters.failed++;
+      this.#deps.fail(
+        frame,
+        'no-worker',
+        `frame ${frame.id} waited until its deadline: ${this.#deps.obstacle(frame)}`,
+      );
+    }
+    this.pump();
+  }
+
+  #forget(id: string, finished: boolean): Frame | undefined {
+    const started = this.#started.get(id);
+    const frame = started?.frame ?? this.#parked.get(id)?.frame;
+    this.#started.delete(id);
+    this.#parked.delete(id);
+    if (started !== undefined) this.#deps.over(started, finished);
+    return frame;
+  }
+
+  #begin(frame: Frame, attempt: number): boolean {
+    const chosen = this.#deps.choose(frame);
+    if (chosen === undefined) return false;
+    const started: Started = { frame, ...chosen, attempt, giveUpAt: this.#giveUpAt(frame, attempt) };
+    this.#started.set(frame.id, started);
+    this.#deps.begin(started);
+    return true;
+  }
+
+  #giveUpAt(frame: Frame, attempt: number): number {
+    const now = this.#deps.now();
+    const left = Math.max(1, this.#deps.limits().attempts - attempt + 1);
+    return now + Math.max(0, frame.deadlineAt - now) / left;
+  }
+}

@@ -1,0 +1,68 @@
+/** From a task's outputs to the messages its plan wants: to the merger, to neighbours, to this worker itself. */
+
+import type { Delivery, DeliveryPiece, PlanIndex, Task } from '../core/flow/plan-index.ts';
+import type { DType } from '../core/graph/types.ts';
+import { copyRegion } from '../core/tensor/copy.ts';
+import { elementBytes, tensorBytes } from '../core/tensor/dtype.ts';
+import { extents, type Region, sameRegion } from '../core/tensor/region.ts';
+import type { BodyPool } from '../core/wire/body-pool.ts';
+import { type LaidMessage, layoutMessage } from '../core/wire/encode.ts';
+import type { MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
+
+/** One output of a task with its place in the plan's tensor. */
+export function outputPieces(task: Task, outputs: readonly TensorData[]): Piece[] {
+  return outputs.map((tensor, i) => ({
+    tensor,
+    region: (task.outputs[i] as Task['outputs'][number]).region,
+  }));
+}
+
+/** The `data` message of one delivery; `meta` says everything but where its tensors lie. */
+export function dataMessage(
+  index: PlanIndex,
+  delivery: Delivery,
+  outputs: readonly Piece[],
+  meta: MessageMeta,
+  pool: BodyPool,
+): LaidMessage {
+  const { pieces } = delivery;
+  const coded = pieces.filter((piece) => piece.codec !== undefined);
+  const codecs = Object.fromEntries(coded.map(({ tensor, codec }) => [tensor, codec as string]));
+  const specs = pieces.map(({ tensor, region }) => {
+    const { dtype } = index.plan.tensors[tensor] as { dtype: DType };
+    return { name: tensor, dtype, shape: extents(region) };
+  });
+  const regions = Object.fromEntries(pieces.map(({ tensor, region }) => [tensor, region]));
+  const message = layoutMessage(
+    { ...meta, kind: 'data', regions, ...(coded.length > 0 ? { codecs } : {}) },
+    specs,
+    pool,
+  );
+  for (const piece of pieces) fill(message, piece, sourceOf(outputs, piece.tensor));
+  return message;
+}
+
+/** The pieces a task of this same worker reads: no bytes travel, and none are copied yet. */
+export function localPieces(delivery: Delivery, outputs: readonly Piece[]): Piece[] {
+  return delivery.pieces.map(({ tensor }) => sourceOf(outputs, tensor));
+}
+
+function sourceOf(outputs: readonly Piece[], name: string): Piece {
+  return outputs.find(({ tensor }) => tensor.name === name) as Piece;
+}
+
+function fill(
+  message: LaidMessage,
+  { tensor: name, region, codec }: DeliveryPiece,
+  { tensor, region: from }: Piece,
+): void {
+  const size = elementBytes(tensor.dtype);
+  if (codec === undefined) copyRegion(tensor.bytes, from, message.bytes(name), region, region, size);
+  else message.fill(name, sameRegion(from, region) ? tensor.bytes : crop(tensor, from, region));
+}
+
+function crop(tensor: TensorData, from: Region, region: Region): Uint8Array {
+  const bytes = new Uint8Array(tensorBytes(tensor.dtype, extents(region)));
+  copyRegion(tensor.bytes, from, bytes, region, region, elementBytes(tensor.dtype));
+  return bytes;
+}

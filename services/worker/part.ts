@@ -1,0 +1,66 @@
+/** The worker as a service: its channels and its executor come and go with the service's life. */
+
+import type { BlobCache } from '../core/runtime/blobs.ts';
+import type { Part, Service } from '../core/runtime/service.ts';
+import type { Status } from '../core/schema/generated/status.ts';
+import type { Executor } from './executor/executor.ts';
+import { type Pin, Worker } from './worker.ts';
+
+export interface WorkerOptions {
+  /** Started and stopped with the service. */
+  readonly executor: Executor;
+  readonly blobs: BlobCache;
+  /** The only blocks (and tiles) it runs; absent: any. */
+  readonly pins?: readonly Pin[] | undefined;
+  /** Tasks it takes at once from each dispatcher; 2 by default: one runs while the next is on its way. */
+  readonly slots?: number | undefined;
+  /** Host of its broker: stands for the host "broker" in the address of a model store. */
+  readonly brokerHost?: string | undefined;
+}
+
+const SLOTS = 2;
+
+export class WorkerPart implements Part {
+  readonly #options: WorkerOptions;
+  #worker: Worker | undefined;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+  }
+
+  async start(service: Service): Promise<void> {
+    const { executor, slots = SLOTS } = this.#options;
+    await executor.start();
+    const { id, channels, log } = service;
+    const { control, data, topics } = channels;
+    this.#worker = new Worker({
+      ...this.#options,
+      id,
+      control,
+      data,
+      topics,
+      log,
+      slots,
+      changed: () => void service.say(),
+    });
+    await this.#worker.start();
+  }
+
+  async drain(): Promise<void> {
+    await this.#worker?.drain();
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker?.stop();
+    this.#worker = undefined;
+    await this.#options.executor.stop();
+  }
+
+  ready(): boolean {
+    return this.#worker?.ready() ?? false;
+  }
+
+  details(): Partial<Status> {
+    return this.#worker?.details() ?? {};
+  }
+}

@@ -1,0 +1,90 @@
+/** Tasks that wait for the executor: first come, first served, within bounds. */
+
+/** What the queue must know of an entry. */
+export interface Queued {
+  /** Frame and task: the same work again takes the place of the earlier. */
+  readonly key: string;
+  /** Who sent it; each dispatcher has its own slots. */
+  readonly from: string;
+  /** Monotonic milliseconds after which nobody waits for it. */
+  readonly deadlineAt: number;
+}
+
+export interface RunQueueOptions<T extends Queued> {
+  /** Runs one entry; must not reject. */
+  readonly run: (entry: T) => Promise<void>;
+  /** Told of an entry whose deadline passed while it waited. */
+  readonly expired: (entry: T) => void;
+  readonly now: () => number;
+  /** Tasks each dispatcher may have here. */
+  readonly slots: number;
+  /** Entries handed to the executor at once: a second one is copied there while the first is computed. */
+  readonly parallel?: number | undefined;
+}
+
+/** Beyond its slots a dispatcher may have re-issued as many as it gave up on. */
+const MARGIN = 8;
+const PARALLEL = 2;
+
+export class RunQueue<T extends Queued> {
+  readonly #options: RunQueueOptions<T>;
+  /** By key, in order of arrival. */
+  readonly #waiting = new Map<string, T>();
+  readonly #idle: (() => void)[] = [];
+  #running = 0;
+
+  constructor(options: RunQueueOptions<T>) {
+    this.#options = options;
+  }
+
+  get length(): number {
+    return this.#waiting.size;
+  }
+
+  /** Takes an entry: `queued`, `replaced` where the same work was waiting, or `full`. */
+  push(entry: T): 'queued' | 'replaced' | 'full' {
+    const known = this.#waiting.has(entry.key);
+    if (!known && this.#waiting.size >= this.#limit(entry.from)) return 'full';
+    this.#waiting.set(entry.key, entry);
+    this.#pump();
+    return known ? 'replaced' : 'queued';
+  }
+
+  /** Resolves when nothing waits and nothing runs. */
+  async idle(): Promise<void> {
+    if (this.#running === 0 && this.#waiting.size === 0) return;
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Forgets what waits; what runs goes on. */
+  clear(): void {
+    this.#waiting.clear();
+  }
+
+  #limit(newcomer: string): number {
+    const dispatchers = new Set([newcomer]);
+    for (const { from } of this.#waiting.values()) dispatchers.add(from);
+    return this.#options.slots * dispatchers.size + MARGIN;
+  }
+
+  #pump(): void {
+    const { parallel = PARALLEL, now, expired } = this.#options;
+    for (const [key, entry] of this.#waiting) {
+      if (this.#running >= parallel) return;
+      this.#waiting.delete(key);
+      if (entry.deadlineAt <= now()) expired(entry);
+      else void this.#run(entry);
+    }
+    if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #run(entry: T): Promise<void> {
+    this.#running++;
+    try {
+      await this.#options.run(entry);
+    } finally {
+      this.#running--;
+      this.#pump();
+    }
+  }
+}

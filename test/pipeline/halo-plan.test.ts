@@ -1,0 +1,141 @@
+/** A plan written by hand in which two workers keep their tiles and exchange strips, without the merger in between. */
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { planDigest, validatePlan } from '../../services/core/flow/plan-index.ts';
+import type { Plan } from '../../services/core/schema/generated/plan.ts';
+import { settle } from '../../services/core/vision/settings.ts';
+import { compare } from '../../tools/compare.ts';
+import { FRAMES, PIPELINE, startCluster, type TestCluster } from '../support/cluster.ts';
+import { ModelBuilder } from '../support/model-builder.ts';
+import { wholeModel } from '../support/ort.ts';
+import { randomValues } from '../support/random-values.ts';
+import { floatTensor } from '../support/tensors.ts';
+
+const CHANNELS = 4;
+const SIDE = 12;
+const HALF = SIDE / 2;
+const SHAPE = [1, CHANNELS, SIDE, SIDE];
+
+/** Rows of a tensor, all channels and columns. */
+const rows = (begin: number, end: number): [number, number][] => [
+  [0, 1],
+  [0, CHANNELS],
+  [begin, end],
+  [0, SIDE],
+];
+
+/** One padded 3x3 convolution; a tile pads only where the picture ends. */
+function convolution(
+  weights: string,
+  from: string,
+  to: string,
+  height: number,
+  top: number,
+  bottom: number,
+): Uint8Array {
+  return new ModelBuilder()
+    .input(from, [1, CHANNELS, height, SIDE])
+    .random(weights, [CHANNELS, CHANNELS, 3, 3])
+    .node('Conv', [from, weights], [to], { kernel_shape: [3, 3], pads: [top, 1, bottom, 1] })
+    .output(to)
+    .encode();
+}
+
+function uncutModel(): Uint8Array {
+  return new ModelBuilder()
+    .input('image', SHAPE)
+    .random('w0', [CHANNELS, CHANNELS, 3, 3])
+    .random('w1', [CHANNELS, CHANNELS, 3, 3])
+    .node('Conv', ['image', 'w0'], ['middle'], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] })
+    .node('Conv', ['middle', 'w1'], ['out'], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] })
+    .output('out')
+    .encode();
+}
+
+let it: TestCluster;
+beforeAll(async () => {
+  it = await startCluster({ workers: 2 });
+});
+afterAll(() => it.stop());
+
+async function haloPlan(): Promise<Plan> {
+  const height = HALF + 1;
+  const files = {
+    top0: await it.blobs.putBytes(convolution('w0', 'image', 'middle', height, 1, 0)),
+    bottom0: await it.blobs.putBytes(convolution('w0', 'image', 'middle', height, 0, 1)),
+    top1: await it.blobs.putBytes(convolution('w1', 'middle', 'out', height, 1, 0)),
+    bottom1: await it.blobs.putBytes(convolution('w1', 'middle', 'out', height, 0, 1)),
+  };
+  const need = { top: rows(0, HALF + 1), bottom: rows(HALF - 1, SIDE) };
+  const own = { top: rows(0, HALF), bottom: rows(HALF, SIDE) };
+  const run = (
+    block: number,
+    tile: 'top' | 'bottom',
+    from: string,
+    to: string,
+    worker: string,
+    model: string,
+  ): Plan['tasks'][number] => ({
+    id: `b${block}.${tile}`,
+    kind: 'run',
+    block,
+    index: tile === 'top' ? 0 : 1,
+    shape: 'tile',
+    model,
+    inputs: [{ tensor: from, region: need[tile] }],
+    outputs: [{ tensor: to, region: own[tile] }],
+    devices: [worker],
+    ...(block === 0 ? {} : { gather: 'worker' as const }),
+  });
+  return {
+    format: 1,
+    pipeline: PIPELINE,
+    model: { digest: '0'.repeat(64), name: 'by hand' },
+    inputs: ['image'],
+    outputs: ['out'],
+    tensors: Object.fromEntries(
+      ['image', 'middle', 'out'].map((name) => [
+        name,
+        { dtype: 'float32' as const, shape: SHAPE, spatial: [2, 3] },
+      ]),
+    ),
+    blocks: [0, 1].map((id) => ({ id, kind: 'tile' as const, nodes: 1, macs: 0, weightBytes: 0 })),
+    tasks: [
+      { id: 'input', kind: 'source', inputs: [], outputs: [{ tensor: 'image', region: rows(0, SIDE) }] },
+      run(0, 'top', 'image', 'middle', 'worker-0', files.top0.digest),
+      run(0, 'bottom', 'image', 'middle', 'worker-1', files.bottom0.digest),
+      run(1, 'top', 'middle', 'out', 'worker-0', files.top1.digest),
+      run(1, 'bottom', 'middle', 'out', 'worker-1', files.bottom1.digest),
+      { id: 'result', kind: 'sink', inputs: [{ tensor: 'out', region: rows(0, SIDE) }], outputs: [] },
+    ],
+    transfers: [
+      { from: 'input', to: 'b0.top', tensor: 'image', region: need.top },
+      { from: 'input', to: 'b0.bottom', tensor: 'image', region: need.bottom },
+      { from: 'b0.top', to: 'b1.top', tensor: 'middle', region: own.top },
+      { from: 'b0.bottom', to: 'b1.bottom', tensor: 'middle', region: own.bottom },
+      { from: 'b0.bottom', to: 'b1.top', tensor: 'middle', region: rows(HALF, HALF + 1) },
+      { from: 'b0.top', to: 'b1.bottom', tensor: 'middle', region: rows(HALF - 1, HALF) },
+      { from: 'b1.top', to: 'result', tensor: 'out', region: own.top },
+      { from: 'b1.bottom', to: 'result', tensor: 'out', region: own.bottom },
+    ],
+    models: Object.values(files).map(({ digest, bytes }) => ({ digest, bytes, weights: [] })),
+  };
+}
+
+test('workers exchange halo strips directly, and the frame equals the uncut model', async () => {
+  const plan = await haloPlan();
+  validatePlan(plan);
+  const settings = { ...settle({ answer: { task: 'tensors' } }) };
+  const digest = planDigest(plan);
+  await it.cluster.controller.rollOut({ plan: { plan, digest }, settings, frames: FRAMES });
+  await it.cluster.controller.whenReady(digest, 2, 60_000);
+  const uncut = await wholeModel(uncutModel());
+  for (let seed = 0; seed < 20; seed++) {
+    const input = floatTensor('image', SHAPE, randomValues(`halo ${seed}`, SHAPE));
+    const { result, tensors } = await it.client.send([input], 20_000);
+    expect(result.error).toBeUndefined();
+    expect(compare(tensors, await uncut.run([input])).maxRelDiff).toBeLessThanOrEqual(1e-5);
+    // Only the two tiles of the last block pass through the merger: none of `middle` does.
+    expect(result.bytes?.moved).toBe(CHANNELS * SIDE * SIDE * 4);
+  }
+});

@@ -1,0 +1,134 @@
+"""Tilepipe's wire format: a 32-byte envelope per part, one safetensors file per message."""
+
+import collections
+import itertools
+import json
+import secrets
+import struct
+import zlib
+
+import numpy as np
+
+ENVELOPE = struct.Struct("<4sBBHHHIIQI")
+MAGIC, VERSION = b"TPIP", 1
+KINDS = ["frame", "open", "task", "data", "done", "error", "close", "result"]
+MAX_BODY, MAX_HEADER, MAX_MESSAGE = 256 << 20, 65536, 900_000
+DTYPES = {
+    "F32": np.float32, "F16": np.float16, "F64": np.float64, "BOOL": np.bool_,
+    "I8": np.int8, "U8": np.uint8, "I16": np.int16, "U16": np.uint16,
+    "I32": np.int32, "U32": np.uint32, "I64": np.int64, "U64": np.uint64,
+}  # fmt: skip
+NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
+JSON_FIELDS = {"regions", "codecs", "extra"}
+TIME_FIELDS = {"deadlineMs", "receivedMs", "startedMs", "endedMs"}
+
+_ids = itertools.count(secrets.randbits(32) << 32)
+
+
+class NotAMessage(Exception):
+    """What arrived is malformed."""
+
+
+def need(condition, what):
+    if not condition:
+        raise NotAMessage(what)
+
+
+class Assembler:
+    """Puts the parts of messages together, in any order, each part once."""
+
+    def __init__(self, most=64):
+        self.unfinished = collections.OrderedDict()
+        self.finished = collections.deque(maxlen=1024)
+        self.most = most
+
+    def accept(self, payload):
+        """Takes one MQTT payload; returns (meta, tensors) of the message it completes, or None."""
+        need(len(payload) > ENVELOPE.size, "too short")
+        magic, version, kind, flags, part, parts, size, offset, ident, crc = ENVELOPE.unpack_from(payload)
+        data = memoryview(payload)[ENVELOPE.size :]
+        need(magic == MAGIC and version == VERSION and flags == 0, "magic, version or flags")
+        need(1 <= kind <= len(KINDS) and part < parts and 16 <= size <= MAX_BODY, "kind, part or size")
+        last = part == parts - 1
+        fits = offset + len(data) == size if last else offset == part * len(data) and offset + len(data) < size
+        need(fits and (parts > 1 or offset == 0) and zlib.crc32(data) == crc, "arithmetic or checksum")
+        if parts == 1:
+            return decode(data, KINDS[kind - 1])
+        if ident in self.finished:
+            return None
+        head = (kind, parts, size)
+        if ident not in self.unfinished:
+            while len(self.unfinished) >= self.most:
+                self.unfinished.popitem(last=False)
+            self.unfinished[ident] = (head, bytearray(size), set())
+        known, body, arrived = self.unfinished[ident]
+        need(known == head, "parts disagree")
+        if part not in arrived:
+            arrived.add(part)
+            body[offset : offset + len(data)] = data
+        if len(arrived) < parts:
+            return None
+        del self.unfinished[ident]
+        self.finished.append(ident)
+        return decode(memoryview(body), KINDS[kind - 1])
+
+
+def decode(body, kind):
+    """(meta, {name: array}) of one body."""
+    try:
+        (length,) = struct.unpack_from("<Q", body)
+        need(8 <= length <= min(MAX_HEADER, len(body) - 8) and length % 8 == 0, "header length")
+        header = json.loads(bytes(body[8 : 8 + length]))
+        meta = header.pop("__metadata__")
+        need(meta["kind"] == kind, "kind differs from the envelope")
+        data = body[8 + length :]
+        tensors = {name: array_of(entry, data) for name, entry in header.items()}
+        for field in JSON_FIELDS & meta.keys():
+            meta[field] = json.loads(meta[field])
+        for field in TIME_FIELDS & meta.keys():
+            meta[field] = float(meta[field])
+        for name, codec in meta.get("codecs", {}).items():
+            need(codec in ("raw", "fp16"), f"codec {codec}")
+            if codec == "fp16":
+                tensors[name] = tensors[name].astype(np.float32)
+        return meta, tensors
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NotAMessage(f"header: {error!r}") from error
+
+
+def array_of(entry, data):
+    dtype, shape, (begin, end) = np.dtype(DTYPES[entry["dtype"]]), entry["shape"], entry["data_offsets"]
+    need(len(shape) <= 8 and all(isinstance(extent, int) and extent >= 0 for extent in shape), "shape")
+    count = 1
+    for extent in shape:
+        count *= extent
+    need(0 <= begin <= end <= len(data) and count * dtype.itemsize == end - begin, "offsets")
+    return np.frombuffer(data[begin:end], dtype).reshape(shape)
+
+
+def encode(meta, tensors):
+    """The MQTT payloads of one message."""
+    codecs = meta.get("codecs") or {}
+    arrays = {name: a.astype(np.float16) if codecs.get(name) == "fp16" else a for name, a in tensors.items()}
+    # The widest elements first: then every tensor is aligned.
+    arrays = dict(sorted(arrays.items(), key=lambda item: -item[1].itemsize))
+    text = {
+        key: json.dumps(value) if key in JSON_FIELDS else str(value)
+        for key, value in meta.items()
+        if value is not None
+    }
+    header, end = {"__metadata__": text}, 0
+    for name, array in arrays.items():
+        offsets = [end, end + array.nbytes]
+        header[name] = {"dtype": NAMES[array.dtype], "shape": array.shape, "data_offsets": offsets}
+        end += array.nbytes
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 8)
+    body = b"".join([struct.pack("<Q", len(head)), head, *(np.ascontiguousarray(a).tobytes() for a in arrays.values())])
+    step, ident, kind = MAX_MESSAGE - ENVELOPE.size, next(_ids), KINDS.index(meta["kind"]) + 1
+    offsets = range(0, len(body), step)
+    for part, offset in enumerate(offsets):
+        data = body[offset : offset + step]
+        crc = zlib.crc32(data)
+        envelope = (MAGIC, VERSION, kind, 0, part, len(offsets), len(body), offset, ident, crc)
+        yield ENVELOPE.pack(*envelope) + data

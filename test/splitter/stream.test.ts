@@ -1,0 +1,162 @@
+import { describe, expect, test } from 'vitest';
+import type { AnnouncedPlan } from '../../services/core/control/plan-watch.ts';
+import type { Frame } from '../../services/splitter/frame-queue.ts';
+import { type Started, Stream } from '../../services/splitter/stream.ts';
+
+/** A stream with a clock of its own; what it does is written down. */
+function rig(limits: Partial<{ maxInFlight: number; maxWaiting: number; attempts: number }> = {}) {
+  const state = { now: 0, ready: true, unfit: '' };
+  const begun: Started[] = [];
+  const failed: [frame: string, code: string][] = [];
+  const stream = new Stream({
+    limits: () => ({ maxInFlight: 2, maxWaiting: 3, attempts: 3, ...limits }),
+    now: () => state.now,
+    choose: ({ reading }) =>
+      state.ready && reading !== state.unfit ? { plan: {} as AnnouncedPlan, merger: 'merger' } : undefined,
+    obstacle: () => 'nobody is there',
+    begin: (started) => begun.push(started),
+    over: () => {},
+    fail: ({ id }, code) => failed.push([id, code]),
+  });
+  return { state, stream, begun, failed };
+}
+
+const frame = (id: string, deadlineAt = 900, reading = 'new'): Frame => ({
+  id,
+  source: 'camera',
+  sequence: 0,
+  tensors: [],
+  reading,
+  extra: {},
+  arrivedAt: 0,
+  deadlineAt,
+});
+const ids = (begun: readonly Started[]): string[] => begun.map(({ frame: { id } }) => id);
+
+describe('frames under way', () => {
+  test('no more than the credit start; a result starts the next', () => {
+    const { stream, begun } = rig();
+    for (const id of ['a', 'b', 'c']) stream.push(frame(id));
+    expect(ids(begun)).toEqual(['a', 'b']);
+    expect(stream.close('a')).toBe(true);
+    expect(ids(begun)).toEqual(['a', 'b', 'c']);
+    expect(stream.close('a')).toBe(false);
+  });
+
+  test('beyond the waiting room the oldest waiting frame is dropped, counted and answered', () => {
+    const { stream, failed } = rig();
+    for (const id of ['a', 'b', 'c', 'd', 'e', 'f']) stream.push(frame(id));
+    expect(failed).toEqual([['c', 'frame-dropped']]);
+    expect(stream.counters).toMatchObject({ received: 6, dropped: 1 });
+  });
+
+  test('frames wait in order while nobody is ready, and end at their deadline', () => {
+    const { state, stream, begun, failed } = rig();
+    state.ready = false;
+    stream.push(frame('a'));
+    stream.push(frame('b', 5000));
+    state.now = 1000;
+    stream.tick();
+    expect(failed).toEqual([['a', 'no-worker']]);
+    state.ready = true;
+    stream.tick();
+    expect(ids(begun)).toEqual(['b']);
+  });
+});
+
+describe('the end of a pipeline', () => {
+  test('every frame ends, waiting or under way, and none starts meanwhile', () => {
+    const { stream, begun, failed } = rig({ maxInFlight: 1 });
+    for (const id of ['a', 'b', 'c']) stream.push(frame(id));
+    stream.endAll('no-worker', 'withdrawn');
+    expect(failed.map(([id]) => id).sort()).toEqual(['a', 'b', 'c']);
+    expect(ids(begun)).toEqual(['a']);
+    expect(stream.inFlight + stream.waiting).toBe(0);
+  });
+});
+
+describe('a roll-out', () => {
+  test('frames read for a plan that cannot run do not hold up the others', () => {
+    const { state, stream, begun } = rig();
+    state.unfit = 'old';
+    stream.push(frame('a', 900, 'old'));
+    stream.push(frame('b', 900, 'new'));
+    expect(ids(begun)).toEqual(['b']);
+    state.unfit = '';
+    stream.pump();
+    expect(ids(begun)).toEqual(['b', 'a']);
+  });
+});
+
+describe('replay', () => {
+  test('a late attempt is replayed within its share of the time, and the last ends as an error', () => {
+    const { state, stream, begun, failed } = rig();
+    stream.push(frame('a', 900));
+    for (const now of [299, 300, 600, 900]) {
+      state.now = now;
+      stream.tick();
+    }
+    expect(begun.map(({ attempt, giveUpAt }) => [attempt, giveUpAt])).toEqual([
+      [1, 300],
+      [2, 600],
+      [3, 900],
+    ]);
+    expect(failed).toEqual([['a', 'frame-deadline']]);
+    expect(stream.inFlight).toBe(0);
+  });
+
+  test('a replay that finds nobody ready starts as soon as somebody is, whatever its share of the time', () => {
+    const { state, stream, begun, failed } = rig();
+    stream.push(frame('a', 900));
+    state.ready = false;
+    stream.replay('a', 'the merger went away');
+    expect(stream.inFlight).toBe(1);
+    state.now = 20;
+    state.ready = true;
+    stream.pump();
+    expect(begun.at(-1)).toMatchObject({ attempt: 2, giveUpAt: 460 });
+    expect(stream.close('a')).toBe(true);
+    expect(failed).toEqual([]);
+    expect(stream.counters).toMatchObject({ finished: 1, replayed: 1 });
+  });
+
+  test('a frame whose next attempt finds nobody until its deadline ends as an error', () => {
+    const { state, stream, failed } = rig();
+    stream.push(frame('a', 900));
+    state.ready = false;
+    stream.replay('a', 'the merger went away');
+    state.now = 900;
+    stream.tick();
+    expect(failed).toEqual([['a', 'frame-deadline']]);
+    expect(stream.inFlight).toBe(0);
+  });
+
+  test('a result of the attempt before ends a frame that waits for the next', () => {
+    const { state, stream, begun } = rig();
+    stream.push(frame('a', 900));
+    state.ready = false;
+    stream.replay('a', 'late');
+    expect(stream.close('a')).toBe(true);
+    state.ready = true;
+    stream.tick();
+    expect(begun.length).toBe(1);
+  });
+
+  test('a merger that goes takes its attempts with it, and no others', () => {
+    const { stream, begun } = rig();
+    stream.push(frame('a'));
+    stream.mergerGone('another');
+    expect(begun.length).toBe(1);
+    stream.mergerGone('merger');
+    expect(begun.map(({ attempt }) => attempt)).toEqual([1, 2]);
+  });
+
+  test('a failure for good ends the frame and starts the next', () => {
+    const { stream, begun, failed } = rig({ maxInFlight: 1 });
+    stream.push(frame('a'));
+    stream.push(frame('b'));
+    stream.end('a', 'task-failed', 'the executor refuses it');
+    expect(failed).toEqual([['a', 'task-failed']]);
+    expect(ids(begun)).toEqual(['a', 'b']);
+  });
+});

@@ -1,0 +1,98 @@
+import { expect, it } from 'vitest';
+import { type Queued, RunQueue } from '../../services/worker/run-queue.ts';
+
+interface Entry extends Queued {
+  readonly name: string;
+}
+
+/** A queue whose runs end when told, and whose clock stands where it is put. */
+function setUp(slots = 2, parallel = 1) {
+  const log: string[] = [];
+  const ends: (() => void)[] = [];
+  const clock = { now: 0 };
+  const queue = new RunQueue<Entry>({
+    slots,
+    parallel,
+    now: () => clock.now,
+    expired: ({ name }) => log.push(`expired ${name}`),
+    run: ({ name }) => {
+      log.push(`run ${name}`);
+      return new Promise((resolve) => ends.push(resolve));
+    },
+  });
+  const entry = (name: string, more: Partial<Entry> = {}): Entry => ({
+    name,
+    key: name,
+    from: 'a',
+    deadlineAt: 1000,
+    ...more,
+  });
+  const end = async (): Promise<void> => {
+    ends.shift()?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { log, clock, queue, entry, end };
+}
+
+it('runs one after the other, in order of arrival', async () => {
+  const { log, queue, entry, end } = setUp();
+  for (const name of ['1', '2', '3']) expect(queue.push(entry(name))).toBe('queued');
+  expect(log).toEqual(['run 1']);
+  expect(queue.length).toBe(2);
+  await end();
+  await end();
+  expect(log).toEqual(['run 1', 'run 2', 'run 3']);
+});
+
+it('drops what waited past its deadline, and does not let it hold up the next', async () => {
+  const { log, clock, queue, entry, end } = setUp();
+  queue.push(entry('1'));
+  queue.push(entry('2', { deadlineAt: 50 }));
+  queue.push(entry('3'));
+  clock.now = 50;
+  await end();
+  expect(log).toEqual(['run 1', 'expired 2', 'run 3']);
+});
+
+it('takes the later of two requests for the same work, in the place of the first', async () => {
+  const { log, queue, entry, end } = setUp();
+  queue.push(entry('1'));
+  queue.push(entry('first', { key: 'same' }));
+  queue.push(entry('2'));
+  expect(queue.push(entry('second', { key: 'same' }))).toBe('replaced');
+  await end();
+  await end();
+  expect(log).toEqual(['run 1', 'run second', 'run 2']);
+});
+
+it('is bounded by slots for each dispatcher, and a margin', () => {
+  const { queue, entry } = setUp(2);
+  queue.push(entry('running'));
+  const outcomes = Array.from({ length: 11 }, (_, i) => queue.push(entry(`a${i}`)));
+  expect(outcomes.indexOf('full')).toBe(10);
+  expect(queue.push(entry('b0', { from: 'b' }))).toBe('queued');
+  expect(queue.push(entry('b1', { from: 'b' }))).toBe('queued');
+  expect(queue.push(entry('b2', { from: 'b' }))).toBe('full');
+});
+
+it('tells when it is idle, at once or later', async () => {
+  const { queue, entry, end } = setUp(2, 2);
+  await queue.idle();
+  for (const name of ['1', '2', '3']) queue.push(entry(name));
+  let idle = false;
+  const waited = queue.idle().then(() => {
+    idle = true;
+  });
+  await end();
+  await end();
+  expect(idle).toBe(false);
+  await end();
+  await waited;
+  queue.push(entry('4'));
+  queue.push(entry('5'));
+  queue.push(entry('6'));
+  queue.clear();
+  await end();
+  await end();
+  await queue.idle();
+});

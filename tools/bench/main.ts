@@ -1,0 +1,132 @@
+/** `npm run bench -- <name>`: figures, never assertions. The last line is one JSON object. */
+
+import { existsSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { writeConstants } from '../../services/controller/plan-files.ts';
+import { partition } from '../../services/core/tiling/partition.ts';
+import { wholeModel } from '../../services/core/tiling/sub-model.ts';
+import { layoutWeights } from '../../services/core/tiling/weights.ts';
+import { settle } from '../../services/core/vision/settings.ts';
+import { naturalRange, randomInput } from '../input.ts';
+import { print, printJson, table } from '../output.ts';
+import { benchIdle } from './idle.ts';
+import { benchMemory } from './memory.ts';
+import { type PairOptions, pairedRuns, sharedModel } from './pipeline-bench.ts';
+import { atLeast, atMost, type BenchReport, rounded, type Target } from './report.ts';
+import { benchWire } from './wire.ts';
+
+const BENCHES: Readonly<Record<string, () => Promise<BenchReport>>> = {
+  wire: wireBench,
+  cheap: cheapBench,
+  parallel: parallelBench,
+  memory: benchMemory,
+  idle: benchIdle,
+};
+
+async function wireBench(): Promise<BenchReport> {
+  const figures = await benchWire();
+  const targets = Object.entries(figures).map(([name, value]) => atLeast(name, 1.5, value));
+  return { bench: 'wire', cells: [{ ...figures }], targets };
+}
+
+/** One worker that holds the whole model: what everything around the executor costs. */
+async function cheapBench(): Promise<BenchReport> {
+  const cells: BenchReport['cells'][number][] = [];
+  const targets: Target[] = [];
+  for (const name of ['waifu2x_upconv7_scale2x', 'yolox_nano']) {
+    if (!there(name)) continue;
+    const { bareMs, pipelineMs, n } = await pairedRuns({
+      path: sharedModel(name),
+      workers: 1,
+      rows: 1,
+      columns: 1,
+      repetitions: 25,
+    });
+    cells.push({ model: name, bareMs: rounded(bareMs), pipelineMs: rounded(pipelineMs), n });
+    targets.push(atMost(`${name}: pipeline - 1.05 x bare, ms`, 10, pipelineMs - 1.05 * bareMs));
+  }
+  return { bench: 'cheap', cells, targets };
+}
+
+/** Two workers on two cores, two tiles: how much of the halved work arrives as time saved. */
+async function parallelBench(): Promise<BenchReport> {
+  const cells: BenchReport['cells'][number][] = [];
+  const targets: Target[] = [];
+  const cases: PairOptions[] = [
+    { path: sharedModel('waifu2x_upconv7_scale2x'), workers: 2, rows: 2, columns: 1, repetitions: 25 },
+    {
+      path: sharedModel('light_vgg19'),
+      fillSeed: 1,
+      workers: 2,
+      rows: 2,
+      columns: 1,
+      repetitions: 15,
+      measure: ({ timing }) =>
+        (timing?.blocks ?? []).filter(({ kind }) => kind === 'tile').reduce((sum, { ms }) => sum + ms, 0),
+      bare: async ({ graph, analysis }, blobs) => {
+        const [convolutions] = partition(graph, analysis);
+        if (convolutions === undefined) throw new Error('the model has no blocks');
+        const layout = layoutWeights(graph, convolutions);
+        const weights = await writeConstants(graph, layout, blobs);
+        const { digest } = await blobs.putBytes(
+          wholeModel(graph, convolutions, layout, weights?.digest ?? ''),
+        );
+        return { path: blobs.path(digest), inputs: randomInput(graph.inputs, naturalRange(settle({})), 1) };
+      },
+    },
+  ];
+  for (const options of cases) {
+    const name = options.path.split('/').at(-1)?.replace('.onnx', '') ?? '';
+    if (!there(name)) continue;
+    const { bareMs, pipelineMs, n } = await pairedRuns(options);
+    cells.push({
+      model: name,
+      bareMs: rounded(bareMs),
+      pipelineMs: rounded(pipelineMs),
+      ratio: rounded(pipelineMs / bareMs),
+      n,
+    });
+    targets.push(atMost(`${name}: 2 workers / 1 core`, 0.62, pipelineMs / bareMs));
+  }
+  return { bench: 'parallel', cells, targets };
+}
+
+function there(name: string): boolean {
+  if (existsSync(sharedModel(name))) return true;
+  print(`${name} is not here: its cells are left out`);
+  return false;
+}
+
+function show({ bench, cells, targets }: BenchReport): void {
+  print(`\n${bench}`);
+  const heads = [...new Set(cells.flatMap((cell) => Object.keys(cell)))];
+  print(
+    table(
+      heads,
+      cells.map((cell) => heads.map((head) => cell[head] ?? '')),
+    ),
+  );
+  print(
+    table(
+      ['target', 'wanted', 'seen', 'met'],
+      targets.map(({ name, target, value, pass }) => [name, target, value, pass ? 'yes' : 'NO']),
+    ),
+  );
+}
+
+async function main(names: readonly string[]): Promise<void> {
+  const chosen = names.length === 0 ? Object.keys(BENCHES) : names;
+  for (const name of chosen) {
+    const bench = BENCHES[name];
+    if (bench === undefined) {
+      process.stderr.write(`no bench "${name}"; there are ${Object.keys(BENCHES).join(', ')}\n`);
+      process.exitCode = 2;
+      return;
+    }
+    const report = await bench();
+    show(report);
+    printJson(report);
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main(process.argv.slice(2));

@@ -1,0 +1,35 @@
+/** `tilepipe broker`: the embedded MQTT broker on its own. */
+
+import type { Command } from 'commander';
+import { runBroker } from '../../services/broker/main.ts';
+import { portNumber } from '../numbers.ts';
+
+interface Flags {
+  readonly host: string;
+  readonly port: number;
+  readonly root?: string;
+  readonly healthPort?: number;
+}
+
+export function register(program: Command): void {
+  program
+    .command('broker')
+    .description('Run the embedded MQTT 3.1.1 broker')
+    .option(
+      '--host <address>',
+      'address to listen on; anything but loopback is open to your network',
+      '127.0.0.1',
+    )
+    .option('--port <port>', 'port to listen on (0: any free one)', portNumber, 1883)
+    .option('--root <name>', 'first level of every topic (default: tilepipe)')
+    .option('--health-port <port>', 'serve /healthz, /readyz and /status over HTTP', portNumber)
+    .addHelpText('after', '\nExample:\n  npx tilepipe broker --host 0.0.0.0')
+    .action(async ({ host, port, root, healthPort }: Flags) => {
+      await runBroker({
+        host,
+        port,
+        root,
+        ...(healthPort === undefined ? {} : { health: { port: healthPort } }),
+      });
+    });
+}

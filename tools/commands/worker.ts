@@ -1,0 +1,55 @@
+/** `tilepipe worker`: runs tiles; any machine, any number, nothing but the broker's address. */
+
+import type { Command } from 'commander';
+import { BlobCache } from '../../services/core/runtime/blobs.ts';
+import { TilepipeError } from '../../services/core/runtime/errors.ts';
+import { cacheFolder } from '../../services/core/runtime/paths.ts';
+import { runService } from '../../services/core/runtime/run-service.ts';
+import { OrtExecutor } from '../../services/worker/executor/ort.ts';
+import { WorkerPart } from '../../services/worker/part.ts';
+import { threadCount, whole, wholeNumber } from '../numbers.ts';
+import { brokerAddress, healthFlags, type ServiceCommandFlags, serviceOptions } from '../service-flags.ts';
+import { defaultId, service } from '../services.ts';
+
+interface Flags extends ServiceCommandFlags {
+  readonly threads: number;
+  readonly slots: number;
+  readonly block?: number;
+  readonly tile?: number;
+}
+
+/** More would only wait here instead of going to a worker that is free. */
+const MOST_SLOTS = 64;
+
+export function register(program: Command): void {
+  serviceOptions(program.command('worker'))
+    .description(
+      'Run tiles of whatever plans are announced; sub-models come from the model store by themselves',
+    )
+    .option('--threads <n>', 'threads of one run', threadCount, 1)
+    .option('--slots <n>', 'tasks taken at once from each dispatcher', whole(1, MOST_SLOTS), 2)
+    .option('--block <n>', 'run only this fused block: each block its own microservice', wholeNumber)
+    .option('--tile <n>', 'run only this tile of the block', wholeNumber)
+    .addHelpText('after', '\nExample:\n  npx tilepipe worker --broker mqtt://hub.local')
+    .action(async (flags: Flags) => {
+      if (flags.tile !== undefined && flags.block === undefined) {
+        throw new TilepipeError('usage', '--tile says which tile of a block: give --block too');
+      }
+      const address = brokerAddress(flags);
+      const part = new WorkerPart({
+        executor: new OrtExecutor({ threads: flags.threads, optimised: cacheFolder('optimised') }),
+        blobs: new BlobCache({ folder: cacheFolder('blobs') }),
+        slots: flags.slots,
+        brokerHost: new URL(address.url).hostname,
+        ...(flags.block === undefined
+          ? {}
+          : { pins: [{ block: flags.block, ...(flags.tile === undefined ? {} : { tile: flags.tile }) }] }),
+      });
+      const worker = service('worker', part, {
+        id: flags.id ?? process.env.TILEPIPE_WORKER_ID ?? defaultId('worker'),
+        place: { address },
+        ...healthFlags(flags),
+      });
+      await runService(worker, worker.log);
+    });
+}

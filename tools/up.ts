@@ -1,0 +1,135 @@
+/** `tilepipe up`: everything of a configuration that runs on this machine. */
+
+import { EmbeddedBroker } from '../services/broker/embedded-broker.ts';
+import { brokerService } from '../services/broker/main.ts';
+import type { BrokerAddress } from '../services/core/bus/connections.ts';
+import { BlobCache } from '../services/core/runtime/blobs.ts';
+import { TilepipeError } from '../services/core/runtime/errors.ts';
+import { createLog } from '../services/core/runtime/log.ts';
+import { cacheFolder } from '../services/core/runtime/paths.ts';
+import { startChild } from './child-service.ts';
+import type { FullConfig } from './config.ts';
+import { deployAll } from './deployments.ts';
+import { KeptProcess } from './kept-process.ts';
+import { controllerService, mergerService, type Place, splitterService } from './services.ts';
+import { startWorker } from './worker-process.ts';
+
+interface Stoppable {
+  start(): Promise<void>;
+  stop(reason?: string): Promise<void>;
+}
+
+export class Up implements Stoppable {
+  readonly #config: FullConfig;
+  readonly #file: string;
+  readonly log = createLog('up');
+  /** What has started, the last first: stopped in this order. */
+  readonly #started: Stoppable[] = [];
+  #stopping = false;
+
+  constructor(config: FullConfig, file: string) {
+    this.#config = config;
+    this.#file = file;
+  }
+
+  async start(): Promise<void> {
+    const { broker, root, combined, store, health } = this.#config;
+    try {
+      const embedded = broker.url === undefined ? await this.#startBroker(root) : undefined;
+      const address = brokerAddressOf(this.#config, embedded);
+      const place: Place = embedded !== undefined && combined ? { broker: embedded, root } : { address };
+      const blobs = new BlobCache({ folder: cacheFolder('blobs') });
+      handDownSecrets(address);
+      // Before the splitter and the merger, to be stopped after them: their last frames need workers.
+      await this.#begin(new LocalWorkers(this.#workers(address)));
+      const { service, part } = controllerService({ id: 'controller', place, health }, { blobs, store });
+      await this.#begin(service);
+      if (combined) {
+        await this.#begin(mergerService({ id: 'merger', place }));
+        await this.#begin(splitterService({ id: 'splitter', place }));
+      } else {
+        await this.#begin(this.#role('merger', address));
+        await this.#begin(this.#role('splitter', address));
+      }
+      await deployAll(this.#config, this.#file, part.controller, blobs, this.log);
+    } catch (error) {
+      await this.stop('start failed');
+      throw error;
+    }
+  }
+
+  async stop(reason = 'stopped'): Promise<void> {
+    this.#stopping = true;
+    for (const each of this.#started.splice(0).reverse()) await each.stop(reason);
+  }
+
+  /** Kept before it has started: a signal may come while it starts. */
+  async #begin(part: Stoppable): Promise<void> {
+    if (this.#stopping) throw new TilepipeError('interrupted', 'stopped before everything had started');
+    this.#started.push(part);
+    await part.start();
+    // Stopping something half-started may have found nothing to stop.
+    if (this.#stopping) await part.stop();
+  }
+
+  async #startBroker(root: string): Promise<EmbeddedBroker> {
+    const { host, port } = this.#config.broker;
+    const broker = new EmbeddedBroker({ host, port, log: createLog('broker') });
+    await this.#begin(broker);
+    await this.#begin(brokerService(broker, createLog('broker'), { root }));
+    this.log.info({ url: broker.url }, 'broker is listening');
+    return broker;
+  }
+
+  #workers({ url, root, protocolVersion }: BrokerAddress): KeptProcess[] {
+    const { count, threads } = this.#config.workers;
+    return Array.from({ length: count }, (_, index) => {
+      const name = `worker-${index}`;
+      const mqtt5 = protocolVersion === 5;
+      const spec = { id: name, broker: url, threads, mqtt5, ...(root === undefined ? {} : { root }) };
+      return new KeptProcess({ name, log: this.log, launch: () => startWorker(spec) });
+    });
+  }
+
+  /** Splitter or merger as a process of its own. */
+  #role(name: 'splitter' | 'merger', { url, root, protocolVersion }: BrokerAddress): KeptProcess {
+    const argv = [name, '--id', name, '--broker', url];
+    if (root !== undefined) argv.push('--root', root);
+    if (protocolVersion === 5) argv.push('--mqtt5');
+    return new KeptProcess({ name, log: this.log, launch: () => startChild(argv) });
+  }
+}
+
+function brokerAddressOf({ broker, root }: FullConfig, embedded: EmbeddedBroker | undefined): BrokerAddress {
+  const { url, username, password, protocol, maxMessageBytes } = broker;
+  return {
+    url: embedded?.url ?? (url as string),
+    root,
+    username,
+    password,
+    protocolVersion: protocol,
+    maxMessageBytes,
+  };
+}
+
+/** Child processes find credentials in their environment, where no process list shows them. */
+function handDownSecrets({ username, password }: BrokerAddress): void {
+  if (username !== undefined) process.env.TILEPIPE_BROKER_USERNAME = username;
+  if (password !== undefined) process.env.TILEPIPE_BROKER_PASSWORD = password;
+}
+
+class LocalWorkers implements Stoppable {
+  readonly #workers: readonly KeptProcess[];
+
+  constructor(workers: readonly KeptProcess[]) {
+    this.#workers = workers;
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.start()));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.stop()));
+  }
+}

@@ -1,0 +1,72 @@
+/** Worker processes started by this one: each a service of its own on the same broker. */
+
+import type { ChildProcess } from 'node:child_process';
+import { endChild, hasEnded, startChild } from './child-service.ts';
+
+export interface WorkerSpec {
+  readonly id: string;
+  readonly broker: string;
+  readonly root?: string;
+  readonly mqtt5?: boolean;
+  readonly threads?: number;
+  /** Pins: the only block, and tile, it runs. */
+  readonly block?: number;
+  readonly tile?: number;
+}
+
+/** Starts a worker; it logs what is wrong only, unless the environment says otherwise. */
+export function startWorker({ id, broker, root, mqtt5, threads, block, tile }: WorkerSpec): ChildProcess {
+  const argv = ['worker', '--id', id, '--broker', broker];
+  if (root !== undefined) argv.push('--root', root);
+  if (mqtt5) argv.push('--mqtt5');
+  if (threads !== undefined) argv.push('--threads', String(threads));
+  if (block !== undefined) argv.push('--block', String(block));
+  if (tile !== undefined) argv.push('--tile', String(tile));
+  return startChild(argv, { ...process.env, TILEPIPE_LOG: process.env.TILEPIPE_LOG ?? 'warn' });
+}
+
+export class WorkerProcess {
+  readonly id: string;
+  readonly #spec: WorkerSpec;
+  #child: ChildProcess | undefined;
+
+  constructor(spec: WorkerSpec) {
+    this.id = spec.id;
+    this.#spec = spec;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined && !hasEnded(this.#child);
+  }
+
+  /** How it ended: its exit code or the signal; undefined while it runs, and where it was never started. */
+  get ending(): string | undefined {
+    const { exitCode, signalCode } = this.#child ?? {};
+    if (signalCode) return `was ended by ${signalCode}`;
+    return typeof exitCode === 'number' ? `ended with exit code ${exitCode}` : undefined;
+  }
+
+  /** Hears once when the process ends, by itself or not. */
+  onEnd(listener: () => void): void {
+    this.#child?.once('exit', listener);
+  }
+
+  start(): void {
+    this.#child = startWorker(this.#spec);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** Asks it to drain, and ends it where it does not. */
+  async stop(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child !== undefined) await endChild(child);
+  }
+}

@@ -16,9 +16,10 @@ import type { Status } from '../core/schema/generated/status.ts';
 import { Assembler } from '../core/wire/assembler.ts';
 import { layoutMessage } from '../core/wire/encode.ts';
 import type { Message, MessageMeta } from '../core/wire/message.ts';
+import { Choice } from './choice.ts';
 import { asCode, ErrorResults, isFinal } from './error-results.ts';
-import type { Frame } from './frame-queue.ts';
 import { Intake } from './intake.ts';
+import { ResultWatch } from './result-watch.ts';
 import { type Started, Stream, type StreamCounters, type StreamLimits } from './stream.ts';
 import { sourceMessage, taskMessage } from './tiles.ts';
 
@@ -61,6 +62,8 @@ export class Splitter {
   readonly #intakes = new WeakMap<AnnouncedPlan, Intake>();
   readonly #frames: Assembler;
   readonly #errors: ErrorResults;
+  readonly #results: ResultWatch;
+  readonly #choice: Choice;
   #sequence = 0;
   /** Camera messages being read. */
   #reading = 0;
@@ -88,6 +91,12 @@ export class Splitter {
       log,
       taskOf: (pipeline) => this.#taskOf(pipeline),
     });
+    this.#results = new ResultWatch({
+      control,
+      topics,
+      awaits: (pipeline) => (this.#streams.get(pipeline)?.inFlight ?? 0) > 0,
+      seen: (pipeline, frame) => this.#streams.get(pipeline)?.close(frame),
+    });
     this.#plans = new PlanWatch({
       control,
       topics,
@@ -112,10 +121,18 @@ export class Splitter {
       workersChanged: () => this.#pumpAll(),
       failed: (frame, code, message) => this.#failed(frame, code, message),
     });
+    this.#choice = new Choice({
+      data,
+      plans: this.#plans,
+      mergers: this.#mergers,
+      dispatching: this.#dispatching,
+      intake: (plan) => this.#intake(plan),
+    });
   }
 
   async start(): Promise<void> {
     await this.#inbox.start();
+    await this.#results.start();
     await this.#mergers.start();
     await this.#dispatching.start();
     await this.#plans.start();
@@ -147,13 +164,15 @@ export class Splitter {
     await this.#plans.stop();
     await this.#dispatching.stop();
     await this.#mergers.stop();
+    await this.#results.stop();
     await this.#inbox.stop();
   }
 
   /** Whether frames of at least one pipeline could start now. */
   ready(): boolean {
     return (
-      !this.#draining && this.#plans.pipelines().some((pipeline) => this.#startable(pipeline) !== undefined)
+      !this.#draining &&
+      this.#plans.pipelines().some((pipeline) => this.#choice.startable(pipeline) !== undefined)
     );
   }
 
@@ -181,7 +200,7 @@ export class Splitter {
     const arrivedAt = monotonicMs();
     this.#reading++;
     try {
-      const plan = this.#startable(pipeline) ?? this.#plans.of(pipeline)[0];
+      const plan = this.#choice.startable(pipeline) ?? this.#plans.of(pipeline)[0];
       if (plan === undefined) {
         throw new TilepipeError(
           'no-worker',
@@ -218,8 +237,8 @@ export class Splitter {
       const created = new Stream({
         limits: () => this.#plans.of(pipeline)[0]?.announcement.frames ?? NO_FRAMES,
         now: monotonicMs,
-        choose: (frame) => this.#choose(pipeline, frame),
-        obstacle: (frame) => this.#obstacle(pipeline, frame),
+        choose: (frame) => this.#choice.choose(pipeline, frame),
+        obstacle: (frame) => this.#choice.obstacle(pipeline, frame),
         begin: (started) => void this.#begin(created, started),
         over: (started, finished) => this.#over(started, finished),
         fail: (frame, code, message) => this.#errors.publish(pipeline, frame, code, message),
@@ -228,38 +247,6 @@ export class Splitter {
       this.#streams.set(pipeline, stream);
     }
     return stream;
-  }
-
-  /** The newest plan that workers are ready for: an older one goes on until then. */
-  #startable(pipeline: string): AnnouncedPlan | undefined {
-    return this.#plans.of(pipeline).find((plan) => this.#dispatching.canRun(plan));
-  }
-
-  #choose(pipeline: string, frame: Frame): { plan: AnnouncedPlan; merger: string } | undefined {
-    if (!this.#deps.data.connected) return undefined;
-    for (const plan of this.#plans.of(pipeline)) {
-      if (this.#intake(plan).reading !== frame.reading) continue;
-      const mergers = this.#mergersFor(plan);
-      const merger = mergers[frame.sequence % Math.max(1, mergers.length)];
-      if (merger !== undefined && this.#dispatching.canRun(plan)) return { plan, merger: merger.id };
-    }
-    return undefined;
-  }
-
-  /** Mergers that know a plan; one that does not say which it knows is taken at its word. */
-  #mergersFor({ digest }: AnnouncedPlan): Status[] {
-    return this.#mergers.online().filter(({ plans }) => plans === undefined || plans[digest] !== undefined);
-  }
-
-  /** Why a frame cannot start, by the newest plan that would take it. */
-  #obstacle(pipeline: string, frame: Frame): string {
-    const plan = this.#plans.of(pipeline).find((each) => this.#intake(each).reading === frame.reading);
-    if (plan === undefined) return `pipeline ${pipeline} has no plan any more that takes such a frame`;
-    if (!this.#deps.data.connected) return 'the connection to the broker is away';
-    if (this.#mergersFor(plan).length === 0) return 'no merger is online that knows the plan';
-    const orphan = this.#dispatching.orphanOf(plan);
-    if (orphan === undefined) return 'the frames before it took too long';
-    return `no worker is ready for task ${orphan.id} (block ${orphan.block}, tile ${orphan.index})`;
   }
 
   async #begin(stream: Stream, started: Started): Promise<void> {
@@ -312,10 +299,10 @@ export class Splitter {
     }
   }
 
-  /** Takes back what an attempt still has out, here and, where it has no result, at its merger. */
-  #over({ frame, plan, merger }: Started, finished: boolean): void {
+  /** Takes back what an attempt still has out, here and, unless the result must be its own, at its merger. */
+  #over({ frame, plan, merger, attempt }: Started, finished: boolean): void {
     this.#dispatching.cancel(frame.id);
-    if (finished) return;
+    if (finished && attempt === 1) return;
     const { data, topics, id, log } = this.#deps;
     const meta = { sender: id, pipeline: plan.pipeline, plan: plan.digest, frame: frame.id };
     const close = layoutMessage({ ...meta, kind: 'close' }, []);

@@ -60,7 +60,7 @@ export const TOPICS = {
     qos: 1,
     retained: false,
     publisher: 'merger',
-    subscriber: 'anybody: the bridge, watch, people',
+    subscriber: 'splitter; anybody else: the bridge, watch, people',
     payload: 'result.schema.json: the answer for one frame, or the error that ended it',
   },
   tensors: {

@@ -1,0 +1,70 @@
+/** The machines and links a plan is made for: what profiles and `devices.yaml` say, in the units the planner counts in. */
+
+import type { Work } from './work.ts';
+
+/** Coefficients of one kind of operator: milliseconds = run x runs + mac x macs + byte x bytes + weight x weights. */
+export interface KindCost {
+  readonly run: number;
+  readonly mac: number;
+  readonly byte: number;
+  readonly weight: number;
+}
+
+/** Something that carries one transfer at a time: a cable, or the air of a whole Wi-Fi network. */
+export interface Medium {
+  readonly name: string;
+  /** Bytes per millisecond in one direction (`full`), or in both together (`half`). */
+  readonly bytesPerMs: number;
+  readonly duplex: 'half' | 'full';
+  /** Milliseconds a message takes beside its bytes. */
+  readonly latencyMs: number;
+}
+
+/** What a device computes and holds. */
+export interface Device {
+  readonly id: string;
+  /** By kind of operator; `other` stands for kinds that were not measured. */
+  readonly kinds: ReadonlyMap<string, KindCost>;
+  /** Milliseconds of a task beside its operators: session, thread hand-over, dispatch. */
+  readonly taskMs: number;
+  /** Milliseconds of its processor per byte received or sent: sockets, decoding, copies. */
+  readonly byteMs: number;
+  /** Bytes a worker may use in all; Infinity where there is no limit. */
+  readonly memoryBytes: number;
+  /** Bytes of a worker that holds nothing. */
+  readonly idleBytes: number;
+  /** Name of the medium between it and the hub; absent: it runs on the hub itself and shares its processor. */
+  readonly medium?: string;
+  /** Its figures were not measured on it. */
+  readonly estimated: boolean;
+}
+
+/** The machine with broker, splitter and merger. */
+export interface Hub {
+  /** Medium through which it reaches devices that are on another one; absent: no limit of its own. */
+  readonly medium?: string;
+  /** Milliseconds of its processor per message, in or out. */
+  readonly messageMs: number;
+  /** Milliseconds of its processor per byte, in or out. */
+  readonly byteMs: number;
+}
+
+export interface Fleet {
+  readonly hub: Hub;
+  readonly media: ReadonlyMap<string, Medium>;
+  readonly devices: readonly Device[];
+}
+
+/** Kind whose coefficients stand for those of kinds without any. */
+export const OTHER = 'other';
+
+/** Milliseconds a device computes a task alone; bytes moved are not among them. */
+export function computeMs({ kinds, taskMs }: Device, work: Work): number {
+  let total = taskMs;
+  for (const { kind, runs, macs, bytes, weights } of work) {
+    const cost = kinds.get(kind) ?? kinds.get(OTHER);
+    if (cost === undefined) continue;
+    total += cost.run * runs + cost.mac * macs + cost.byte * bytes + cost.weight * weights;
+  }
+  return total;
+}

@@ -1,0 +1,55 @@
+/** A plan before its sub-models are written: blocks, parts, devices, and what is expected of it. */
+
+import type { FusedBlock, Tile } from '../tiling/types.ts';
+import type { Work } from './cost/work.ts';
+
+/** How a block runs. */
+export type Mode = 'whole' | 'tile' | 'shard';
+
+/** One task: a tile, a shard of the output channels, or a block in one piece. */
+export interface DraftPart {
+  /** Regions in and out. A shard's outputs are ranges of channels; its inputs are whole. */
+  readonly tile: Tile;
+  /** Devices that may run it, the preferred first: one where it is bound, several where it is bound late. */
+  readonly devices: readonly string[];
+  readonly work: Work;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Bytes it needs on a device beside the weights of its block: activations at their peak. */
+  readonly activationBytes: number;
+  /** Bytes of weights its sub-model reads. */
+  readonly weightBytes: number;
+}
+
+export interface DraftBlock {
+  readonly block: FusedBlock;
+  readonly mode: Mode;
+  readonly parts: readonly DraftPart[];
+  /** Why it runs in one piece, where something else was to be expected. */
+  readonly reason?: string;
+}
+
+/** What a plan is expected to do. */
+export interface Prediction {
+  /** One frame alone, from the decoded tensor to the gathered output. */
+  readonly latencyMs: number;
+  /** In a steady stream with `inFlight` frames. */
+  readonly framesPerSecond: number;
+  /** Through the hub. */
+  readonly bytesPerFrame: number;
+  /** The resource that decides: a device, a medium, or `hub`. */
+  readonly bottleneck: string;
+  /** Peak bytes by device, the worker itself included. */
+  readonly memoryBytes: Readonly<Record<string, number>>;
+}
+
+/** Which idea of distribution a plan follows. */
+export type Strategy = 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'mixed';
+
+export interface Draft {
+  readonly strategy: Strategy;
+  readonly blocks: readonly DraftBlock[];
+  /** Frames under way at once that it is meant for. */
+  readonly inFlight: number;
+  readonly predicted: Prediction;
+}

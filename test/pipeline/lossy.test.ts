@@ -59,9 +59,20 @@ function loseFirst(kind: string): void {
   };
 }
 
-test('a lost close: the frame is replayed, its result is not published again', async () => {
+test('a lost close: the result itself ends the frame', async () => {
+  await house.announce(plan);
+  await worker('a');
+  loseFirst('close');
+  await house.send(plan, 'first');
+  await house.have(1);
+  await expect.poll(() => house.counters('splitter')).toMatchObject({ finished: 1, replayed: 0, failed: 0 });
+  right(house.results[0] as never);
+});
+
+test('a lost close and a lost result: the frame is replayed, its result is not published again', async () => {
   await house.announce(plan, { deadlineMs: 900 });
   await worker('a');
+  house.deaf = true;
   loseFirst('close');
   await house.send(plan, 'first');
   await house.have(1);

@@ -37,6 +37,8 @@ export class House {
   readonly broker = new EmbeddedBroker({ port: 0 });
   /** Messages of splitter and merger that get lost on the data channel. */
   lost: (meta: MessageMeta) => boolean = () => false;
+  /** Whether the splitter misses results: word of them comes by the merger's close alone. */
+  deaf = false;
   readonly results: Result[] = [];
   #channels: LocalChannels | undefined;
   #services: Service[] = [];
@@ -133,6 +135,15 @@ export class House {
       if (meta !== undefined && this.lost(meta)) return;
       await publish(topic, payload, options);
     };
+    const subscribe = channels.control.subscribe.bind(channels.control);
+    channels.control.subscribe = (filter, handler, options) =>
+      subscribe(
+        filter,
+        (message) => {
+          if (!this.deaf || !message.topic.startsWith('tilepipe/result/')) handler(message);
+        },
+        options,
+      );
     return channels;
   }
 }

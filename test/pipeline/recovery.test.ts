@@ -25,6 +25,8 @@ let uncut: WholeModel;
 /** Results by the frame they are of. */
 let published: Map<string, number>;
 let number = 0;
+/** Ended with the test, however it ends. */
+const mergers: ChildProcess[] = [];
 
 beforeAll(async () => {
   it = await startCluster({ workers: 2, threads: 1 });
@@ -41,6 +43,7 @@ beforeEach(() => {
   published = new Map();
 });
 afterAll(async () => {
+  for (const child of mergers) child.kill('SIGKILL');
   await listener.stop();
   await it.stop();
 });
@@ -68,10 +71,12 @@ async function stream(count: number, at: (back: number) => void): Promise<Outcom
 
 function mergerProcess(id: string): ChildProcess {
   const flags = ['merger', '--id', id, '--broker', it.cluster.address.url];
-  return spawn(process.execPath, [join(packageRoot(), 'tools', 'tilepipe.mjs'), ...flags], {
+  const child = spawn(process.execPath, [join(packageRoot(), 'tools', 'tilepipe.mjs'), ...flags], {
     stdio: 'inherit',
     env: { ...process.env, TILEPIPE_LOG: 'silent' },
   });
+  mergers.push(child);
+  return child;
 }
 
 test('a new grid while fifty frames are under way: none lost, none mixed', async () => {

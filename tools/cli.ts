@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../services/core/runtime/entry.ts';
 import { asTilepipeError, EXIT, TilepipeError } from '../services/core/runtime/errors.ts';
+import { roomyHeap } from '../services/core/runtime/heap.ts';
 import type { ErrorReport } from '../services/core/schema/generated/error-report.ts';
 import { printJson } from './output.ts';
 
@@ -17,8 +18,11 @@ const COMMANDS: readonly (readonly [
   ['run', () => import('./commands/run.ts')],
   ['verify', () => import('./commands/verify.ts')],
   ['inspect', () => import('./commands/inspect.ts')],
+  ['plan', () => import('./commands/plan.ts')],
+  ['profile', () => import('./commands/profile.ts')],
   ['up', () => import('./commands/up.ts')],
   ['model', () => import('./commands/model.ts')],
+  ['zoo', () => import('./commands/zoo.ts')],
   ['broker', () => import('./commands/broker.ts')],
   ['controller', () => import('./commands/controller.ts')],
   ['splitter', () => import('./commands/splitter.ts')],
@@ -27,6 +31,8 @@ const COMMANDS: readonly (readonly [
   ['send', () => import('./commands/send.ts')],
   ['watch', () => import('./commands/watch.ts')],
   ['conform', () => import('./commands/conform.ts')],
+  ['simulate', () => import('./commands/simulate.ts')],
+  ['emulate', () => import('./commands/emulate.ts')],
 ];
 
 /** Commands that are services log what they do; the others print results, and log only what is wrong. */
@@ -34,6 +40,7 @@ const SERVICES: ReadonlySet<string> = new Set(['up', 'broker', 'controller', 'sp
 
 export async function main(argv: readonly string[]): Promise<void> {
   if (!SERVICES.has(argv[2] ?? '')) process.env.TILEPIPE_LOG ??= 'warn';
+  else roomyHeap();
   const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
   const json = own.includes('--json');
   process.stdout.on('error', readerGone);

@@ -15,8 +15,12 @@ export interface ModelFlags {
 const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];
 
 export function modelOptions(command: Command): Command {
+  return openingOptions(command.requiredOption('--model <file>', 'ONNX file'));
+}
+
+/** How a model is opened, without which. */
+export function openingOptions(command: Command): Command {
   return command
-    .requiredOption('--model <file>', 'ONNX file')
     .option(
       '--shape <NAME=1x3xHxW>',
       'shape of an input whose dimensions are open (repeatable; NAME= may be left out)',

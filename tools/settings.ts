@@ -14,9 +14,12 @@ export interface ModelSettings {
 }
 
 /** Throws `config-invalid` where the outputs cannot be answered so: before the first frame, not at each. */
-export function modelSettings({ graph, name }: OpenedModel, configured: Pipeline = {}): ModelSettings {
+export function modelSettings(
+  { graph, name, preprocess }: OpenedModel,
+  configured: Pipeline = {},
+): ModelSettings {
   const { pipeline, because } = recognise({ inputs: graph.inputs, outputs: graph.outputs, name });
-  const settings = settle(pipeline, configured);
+  const settings = settle(pipeline, configured, preprocess === undefined ? {} : { preprocess });
   const [input] = graph.inputs;
   if (settings.answer.task !== 'tensors' && input !== undefined)
     checkAnswer(settings.answer, graph.outputs, inputFormat(input, settings.preprocess));

@@ -33,6 +33,7 @@ export class Controller {
   readonly #workers: Roster;
   readonly #announced = new Map<string, Announcement>();
   readonly #waiting = new Set<() => void>();
+  readonly #listeners = new Set<(status: Status) => void>();
 
   constructor(deps: ControllerDeps) {
     this.#deps = deps;
@@ -93,6 +94,17 @@ export class Controller {
     });
   }
 
+  /** Workers that are online, in order of id. */
+  workers(): Status[] {
+    return this.#workers.online();
+  }
+
+  /** Hears every status of a worker; the returned function ends it. */
+  onWorker(listener: (status: Status) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   /** Workers online, and how many of them are ready for a plan. */
   readiness(digest: string): { online: number; ready: number; failed: readonly string[] } {
     const online = this.#workers.online();
@@ -147,6 +159,7 @@ export class Controller {
   #changed(status: Status): void {
     this.#deps.log.debug({ worker: status.id, state: status.state }, 'worker changed');
     for (const wake of this.#waiting) wake();
+    for (const listener of this.#listeners) listener(status);
   }
 
   #publish(announcement: Announcement): Promise<void> {

@@ -4,6 +4,7 @@ import type { BlobCache } from '../core/runtime/blobs.ts';
 import type { Part, Service } from '../core/runtime/service.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import { Controller } from './controller.ts';
+import { Replanning, type ReplanOptions } from './replan/replanning.ts';
 import { ModelStore } from './store.ts';
 
 export interface ControllerOptions {
@@ -18,6 +19,9 @@ export class ControllerPart implements Part {
   readonly #store: ModelStore;
   readonly #host: string;
   #controller: Controller | undefined;
+  #service: Service | undefined;
+  /** By pipeline. */
+  readonly #replannings = new Map<string, Replanning>();
 
   constructor({ blobs, store = {} }: ControllerOptions) {
     this.#host = store.host ?? LOOPBACK;
@@ -30,7 +34,27 @@ export class ControllerPart implements Part {
     return this.#controller;
   }
 
-  async start({ id, channels: { control, topics }, log }: Service): Promise<void> {
+  /**
+   * From now on a pipeline's plan, which has been rolled out, is changed when its devices change. A second call for
+   * the same pipeline takes the place of the first.
+   */
+  async replan(options: ReplanOptions): Promise<Replanning> {
+    const { channels, log } = this.#service as Service;
+    const { pipeline } = options.running.plan.plan;
+    await this.#replannings.get(pipeline)?.stop();
+    const replanning = new Replanning({ ...channels, log, controller: this.controller }, options);
+    this.#replannings.set(pipeline, replanning);
+    await replanning.start();
+    return replanning;
+  }
+
+  async start(service: Service): Promise<void> {
+    const {
+      id,
+      channels: { control, topics },
+      log,
+    } = service;
+    this.#service = service;
     await this.#store.start();
     // Beyond loopback the store is reached on the machine that the workers know as the broker's.
     const host = this.#host === LOOPBACK ? LOOPBACK : 'broker';
@@ -47,6 +71,8 @@ export class ControllerPart implements Part {
   async drain(): Promise<void> {}
 
   async stop(): Promise<void> {
+    for (const replanning of this.#replannings.values()) await replanning.stop();
+    this.#replannings.clear();
     await this.#controller?.stop();
     this.#controller = undefined;
     await this.#store.stop();
@@ -57,6 +83,7 @@ export class ControllerPart implements Part {
   }
 
   details(): Partial<Status> {
-    return { counters: this.#store.counters() };
+    const replannings = [...this.#replannings.values()].map((each) => each.counters());
+    return { counters: Object.assign({ ...this.#store.counters() }, ...replannings) };
   }
 }

@@ -1,90 +1,143 @@
-/** From chosen blocks to a plan that can run: writes the sub-models and their weights into the model store. */
+/** From blocks and their parts to a plan that can run: writes the sub-models and their weights into the model store. */
 
 import type { Graph } from '../core/graph/types.ts';
-import type { ChosenBlock } from '../core/planning/choose-blocks.ts';
-import type { PlannedBlock, PlannedPart, SubModelFile } from '../core/planning/plan-document.ts';
+import type {
+  PartPlacement,
+  PlannedBlock,
+  PlannedPart,
+  SubModelFile,
+} from '../core/planning/plan-document.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
 import type { Analysis } from '../core/tiling/analyse.ts';
+import { shardPiece } from '../core/tiling/shard.ts';
 import { subModel, wholeModel } from '../core/tiling/sub-model.ts';
-import type { Tile } from '../core/tiling/types.ts';
+import type { FusedBlock, Tile } from '../core/tiling/types.ts';
 import { layoutWeights, type WeightsLayout } from '../core/tiling/weights.ts';
+import { WrittenModels } from './written-models.ts';
+
+/** A block to be written; its kind says how it runs. */
+export interface PlacedBlock {
+  readonly block: FusedBlock;
+  readonly parts: readonly PartPlacement[];
+  /** Why it runs in one piece. */
+  readonly reason?: string;
+}
 
 export interface WrittenPlan {
   readonly blocks: readonly PlannedBlock[];
   readonly files: readonly SubModelFile[];
 }
 
-/** Writes every block's weights once and one sub-model per pad pattern; `progress` hears of each block. */
+interface WeightsFile {
+  readonly digest: string;
+  readonly bytes: number;
+}
+
+/**
+ * Writes one sub-model per pad pattern, and the weights once per block; of a block in shards, each shard's own part,
+ * so that a worker loads no more than it runs. `progress` hears of each block. Throws `tiling-refused` where a block
+ * cannot run as its kind says.
+ */
 export async function writeSubModels(
   graph: Graph,
   analysis: Analysis,
-  chosen: readonly ChosenBlock[],
+  placed: readonly PlacedBlock[],
   blobs: BlobCache,
   progress: (done: number, total: number) => void,
 ): Promise<WrittenPlan> {
+  const written = new WrittenModels(graph, blobs);
   const files = new Map<string, SubModelFile>();
   const blocks: PlannedBlock[] = [];
-  for (const [done, entry] of chosen.entries()) {
-    progress(done, chosen.length);
-    const layout = layoutWeights(graph, entry.block);
-    const weights = await writeConstants(graph, layout, blobs);
-    const parts: PlannedPart[] = [];
+  for (const [done, { block, parts, reason }] of placed.entries()) {
+    progress(done, placed.length);
+    let write: Awaited<ReturnType<typeof blockWriter>> | undefined;
+    const planned: PlannedPart[] = [];
     const models = new Map<string, string>();
-    for (const tile of entry.parts) {
-      let digest = models.get(tile.pattern);
-      if (digest === undefined) {
-        const file = await writeOne(graph, analysis, entry, tile, layout, weights, blobs);
+    for (const part of parts) {
+      let model = models.get(part.tile.pattern);
+      if (model === undefined) {
+        let file = written.find(block, part.tile.pattern);
+        if (file === undefined) {
+          write ??= await blockWriter(graph, analysis, block, blobs);
+          file = await write(part.tile);
+          written.add(block, part.tile.pattern, file);
+        }
         files.set(file.digest, file);
-        digest = file.digest;
-        models.set(tile.pattern, digest);
+        model = file.digest;
+        models.set(part.tile.pattern, model);
       }
-      parts.push({ shape: entry.block.kind, tile, model: digest });
+      planned.push({ ...part, shape: block.kind, model });
     }
     blocks.push({
-      block: entry.block,
-      parts,
-      macs: analysis.blockMacs(entry.block),
-      weightBytes: layout.byteLength,
-      ...(entry.reason === undefined ? {} : { reason: entry.reason }),
+      block,
+      parts: planned,
+      macs: analysis.blockMacs(block),
+      weightBytes: layoutWeights(graph, block).byteLength,
+      ...(reason === undefined ? {} : { reason }),
     });
   }
   return { blocks, files: [...files.values()] };
 }
 
-/** Writes the weights file of a block; undefined where it has none. */
+/** What writes the sub-model of a part of a block, with its weights. */
+async function blockWriter(
+  graph: Graph,
+  analysis: Analysis,
+  block: FusedBlock,
+  blobs: BlobCache,
+): Promise<(tile: Tile) => Promise<SubModelFile>> {
+  if (block.kind === 'shard') {
+    return async (tile) => {
+      const piece = shardPiece(graph, analysis, block, tile);
+      const layout = layoutWeights(piece.graph, piece.block);
+      const weights = await writeConstants(piece.graph, layout, blobs);
+      return writeModel(wholeModel(piece.graph, piece.block, layout, weights?.digest ?? ''), weights, blobs);
+    };
+  }
+  const layout = layoutWeights(graph, block);
+  const weights = await writeConstants(graph, layout, blobs);
+  const location = weights?.digest ?? '';
+  return (tile) => {
+    const bytes =
+      block.kind === 'whole'
+        ? wholeModel(graph, block, layout, location)
+        : subModel(graph, analysis, block, tile, layout, location);
+    return writeModel(bytes, weights, blobs);
+  };
+}
+
+/** Writes the weights file of a layout; undefined where it has none. */
 export async function writeConstants(
   graph: Graph,
   layout: WeightsLayout,
   blobs: BlobCache,
-): Promise<{ digest: string; bytes: number } | undefined> {
+): Promise<WeightsFile | undefined> {
   return layout.byteLength === 0 ? undefined : blobs.putChunks(chunks(graph, layout));
 }
 
-async function writeOne(
-  graph: Graph,
-  analysis: Analysis,
-  { block }: ChosenBlock,
-  tile: Tile,
-  layout: WeightsLayout,
-  weights: { digest: string; bytes: number } | undefined,
+async function writeModel(
+  bytes: Uint8Array,
+  weights: WeightsFile | undefined,
   blobs: BlobCache,
 ): Promise<SubModelFile> {
-  const location = weights?.digest ?? '';
-  const bytes =
-    block.kind === 'whole'
-      ? wholeModel(graph, block, layout, location)
-      : subModel(graph, analysis, block, tile, layout, location);
   const { digest } = await blobs.putBytes(bytes);
   return { digest, bytes: bytes.byteLength, weights: weights === undefined ? [] : [weights] };
 }
 
-/** A block's constants in their order in the weights file, with the gaps that align them. */
+/** Hashed and written a few megabytes at a time: frames go on while a plan is prepared. */
+const SLICE_BYTES = 4 << 20;
+
+function* slices(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES) yield bytes.subarray(at, at + SLICE_BYTES);
+}
+
+/** Constants in their order in the weights file, with the gaps that align them. */
 function* chunks(graph: Graph, layout: WeightsLayout): Generator<Uint8Array> {
   let at = 0;
   for (const { name, offset, length } of layout.entries) {
     if (offset > at) yield new Uint8Array(offset - at);
     const constant = graph.constants.get(name);
-    if (constant !== undefined) yield constant.bytes();
+    if (constant !== undefined) yield* slices(constant.bytes());
     at = offset + length;
   }
 }

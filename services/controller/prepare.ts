@@ -3,66 +3,159 @@
 import { planDigest, validatePlan } from '../core/flow/plan-index.ts';
 import type { ReadOptions } from '../core/graph/read-graph.ts';
 import type { Graph } from '../core/graph/types.ts';
-import { type ChosenBlock, chooseBlocks } from '../core/planning/choose-blocks.ts';
-import { planDocument } from '../core/planning/plan-document.ts';
+import { chooseBlocks } from '../core/planning/choose-blocks.ts';
+import type { Draft, DraftBlock, DraftPart } from '../core/planning/draft.ts';
+import { type PartPlacement, type PlanInput, planDocument } from '../core/planning/plan-document.ts';
 import { tiledShare } from '../core/planning/summary.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
+import { TilepipeError } from '../core/runtime/errors.ts';
+import type { Pipeline } from '../core/schema/generated/pipeline.ts';
 import type { Plan } from '../core/schema/generated/plan.ts';
 import { type Analysis, analyse } from '../core/tiling/analyse.ts';
 import type { Cover } from '../core/tiling/types.ts';
+import { takePixels } from '../core/vision/pixels.ts';
+import type { PreprocessSettings } from '../core/vision/settings.ts';
 import { openModel } from './model-file.ts';
-import { writeSubModels } from './plan-files.ts';
+import { type PlacedBlock, writeSubModels } from './plan-files.ts';
 
 export interface OpenedModel {
   readonly name: string;
   readonly digest: string;
   readonly graph: Graph;
   readonly analysis: Analysis;
+  /** Of a model that takes pixels: how pictures become its input; it goes over what is recognised or configured. */
+  readonly preprocess?: PreprocessSettings;
 }
 
 /** How a model file is opened: open dimensions, seeded weights, and the executor's help with unknown operators. */
-export type OpenOptions = Pick<ReadOptions, 'shapes' | 'fillSeed' | 'probe'>;
+export interface OpenOptions extends Pick<ReadOptions, 'shapes' | 'fillSeed' | 'probe'> {
+  /** The input takes bytes and the workers normalise them; with what is configured of the pipeline, where anything is. */
+  readonly pixels?: boolean | Pipeline;
+}
 
 export async function openAnalysed(path: string, options: OpenOptions): Promise<OpenedModel> {
-  const { graph, digest, name } = await openModel(path, options);
-  return { name, digest, graph, analysis: analyse(graph) };
+  const { pixels = false, ...reading } = options;
+  const { graph, digest, name } = await openModel(path, reading);
+  if (pixels === false) return { name, digest, graph, analysis: analyse(graph) };
+  const taken = takePixels(graph, name, pixels === true ? {} : pixels);
+  return { name, digest, ...taken, analysis: analyse(taken.graph) };
 }
 
 export interface PreparedPlan {
   readonly plan: Plan;
   readonly digest: string;
-  readonly chosen: readonly ChosenBlock[];
   /** Share of the multiply-accumulates in blocks that run tiled. */
   readonly tiledShare: number;
 }
 
+type Progress = (done: number, total: number) => void;
+
 /** Cuts a model by a cover and writes its sub-models; the plan is checked before anybody sees it. */
-export async function preparePlan(
+export function preparePlan(
   model: OpenedModel,
   pipeline: string,
   cover: Cover,
   blobs: BlobCache,
-  progress: (done: number, total: number) => void = () => {},
+  progress?: Progress,
 ): Promise<PreparedPlan> {
-  const { graph, analysis } = model;
-  const chosen = chooseBlocks(graph, analysis, cover);
-  const { blocks, files } = await writeSubModels(graph, analysis, chosen, blobs, progress);
+  const placed = chooseBlocks(model.graph, model.analysis, cover).map(
+    ({ parts, ...block }): PlacedBlock => ({ ...block, parts: parts.map((tile) => ({ tile })) }),
+  );
+  return prepare(model, pipeline, placed, blobs, progress);
+}
+
+/** A draft to be carried out; of blocks in one piece with several devices, `replicasByTurns` says how they share. */
+export interface PreparableDraft extends Pick<Draft, 'blocks' | 'predicted'> {
+  /**
+   * Frame by frame in turn, one task per device: needs no choice at run time, but waits for its device, and a frame
+   * whose device is gone waits for it or for the next plan. Absent or false: late, whoever is free first.
+   */
+  readonly replicasByTurns?: boolean;
+}
+
+/**
+ * Writes the sub-models of a draft; the plan is checked before anybody sees it. Parts are bound to the devices the
+ * draft lists for them, to any worker where it lists none. Throws `tiling-refused` where a block cannot run in its
+ * mode, `usage` where blocks have different numbers of replicas by turns.
+ */
+export async function prepareDraft(
+  model: OpenedModel,
+  pipeline: string,
+  { blocks, predicted, replicasByTurns = false }: PreparableDraft,
+  blobs: BlobCache,
+  progress?: Progress,
+): Promise<PreparedPlan> {
+  const replicas = replicasByTurns ? countTurns(blocks) : 1;
+  const placed = blocks.map(({ block, mode, parts, reason }, id): PlacedBlock => {
+    const placements = parts.map((part) => placementOf(part, id));
+    return {
+      block: { ...block, id, kind: mode },
+      parts: replicas > 1 && mode === 'whole' ? placements.flatMap(byTurns) : placements,
+      ...(reason === undefined ? {} : { reason }),
+    };
+  });
+  return prepare(model, pipeline, placed, blobs, progress, {
+    predicted,
+    ...(replicas > 1 ? { replicas } : {}),
+  });
+}
+
+function placementOf(part: DraftPart, block: number): PartPlacement {
+  const { tile, devices, activationBytes, weightBytes, predictedMs } = part;
+  return {
+    tile: { ...tile, block },
+    devices,
+    memoryBytes: activationBytes + weightBytes,
+    ...(predictedMs === undefined ? {} : { predictedMs }),
+  };
+}
+
+/** How many devices take turns: as many for every block in one piece that has several. */
+function countTurns(blocks: readonly DraftBlock[]): number {
+  const counts = blocks
+    .filter(({ mode }) => mode === 'whole')
+    .flatMap(({ parts }) => parts.map(({ devices }) => devices.length));
+  const several = new Set(counts.filter((count) => count > 1));
+  if (several.size > 1)
+    throw new TilepipeError(
+      'usage',
+      `blocks with ${[...several].join(' and ')} devices cannot take turns: the numbers must be equal.`,
+    );
+  return Math.max(1, ...several);
+}
+
+/** One task for each device; where there is but one, it takes every turn. */
+function byTurns(part: PartPlacement): PartPlacement[] {
+  const { devices = [] } = part;
+  if (devices.length < 2) return [part];
+  return devices.map((device, replica) => ({ ...part, devices: [device], replica }));
+}
+
+async function prepare(
+  { graph, analysis, digest, name }: OpenedModel,
+  pipeline: string,
+  placed: readonly PlacedBlock[],
+  blobs: BlobCache,
+  progress: Progress = () => {},
+  more: Pick<PlanInput, 'replicas' | 'predicted'> = {},
+): Promise<PreparedPlan> {
+  const { blocks, files } = await writeSubModels(graph, analysis, placed, blobs, progress);
   const plan = planDocument({
     pipeline,
-    model: { digest: model.digest, name: model.name },
+    model: { digest, name },
     graph,
     axes: analysis.axes,
     blocks,
     files,
+    ...more,
   });
   validatePlan(plan);
   return {
     plan,
     digest: planDigest(plan),
-    chosen,
     tiledShare: tiledShare(
       analysis,
-      chosen.map(({ block }) => block),
+      placed.map(({ block }) => block),
     ),
   };
 }

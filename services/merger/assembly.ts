@@ -41,6 +41,8 @@ const NOTHING: Accepted = { ready: [], finished: false };
 
 export class Assembly {
   readonly plan: AnnouncedPlan;
+  /** When the plan was last in force or something came for it, in monotonic milliseconds. */
+  lastUsed = monotonicMs();
   readonly #options: AssemblyOptions;
   readonly #gather: Gather<Collected>;
   readonly #records = new Map<string, FrameRecord>();

@@ -28,6 +28,8 @@ export interface MergerDeps {
 }
 
 const TICK_MS = 50;
+/** As workers keep plans that are out of force. */
+const IDLE_MS = 30_000;
 /** Answered frames remembered: within this window a replay of one gives no second result. */
 const ANSWERED = 4096;
 
@@ -66,6 +68,7 @@ export class Merger {
       rejected: (topic, reason) => log.warn({ topic, reason }, 'plan refused'),
     });
     this.#dispatching = new Dispatching({
+      teller: { role: 'merger', id },
       control,
       data,
       topics,
@@ -149,20 +152,22 @@ export class Merger {
   /** The splitter ends its frames; what was gathered of them is let go. */
   #withdrawn(pipeline: string): void {
     this.#deps.log.info({ pipeline }, 'plan withdrawn');
-    for (const assembly of this.#assemblies.values()) {
+    for (const [digest, assembly] of this.#assemblies) {
       if (assembly.plan.pipeline !== pipeline) continue;
       for (const frame of assembly.clear()) this.#dispatching.cancel(frame);
+      this.#assemblies.delete(digest);
     }
-    this.#retire();
+    this.#deps.changed();
   }
 
-  /** Forgets plans that are out of force and have no frame under way. */
+  /** Forgets plans that are out of force and that no frame has come for: a splitter may just be starting one. */
   #retire(): void {
     const before = this.#assemblies.size;
+    const oldest = monotonicMs() - IDLE_MS;
     for (const [digest, assembly] of this.#assemblies) {
       const { pipeline } = assembly.plan;
-      if (assembly.frames === 0 && this.#plans.find(pipeline, digest) === undefined)
-        this.#assemblies.delete(digest);
+      if (this.#plans.find(pipeline, digest) !== undefined) assembly.lastUsed = monotonicMs();
+      else if (assembly.frames === 0 && assembly.lastUsed < oldest) this.#assemblies.delete(digest);
     }
     if (this.#assemblies.size < before) this.#deps.changed();
   }
@@ -171,15 +176,25 @@ export class Merger {
     const { meta } = message;
     const assembly = this.#assemblies.get(meta.plan ?? '');
     if (assembly === undefined || meta.frame === undefined) {
-      this.#count('refused.unknown-plan');
+      this.#unknownPlan(meta);
       return;
     }
+    assembly.lastUsed = monotonicMs();
     if (meta.kind === 'open') this.#open(assembly, meta.frame, meta);
     else if (meta.kind === 'data') this.#data(assembly, meta.frame, message, size);
     else if (meta.kind === 'done') this.#dispatching.done(answeredBy(meta), meta);
     else if (meta.kind === 'error') this.#taskError(assembly, meta.frame, meta);
     else if (meta.kind === 'close') this.#abandon(assembly, meta.frame);
     else this.#count(`refused.kind-${meta.kind}`);
+  }
+
+  /** A frame that begins on a plan this merger does not have is sent back at once, or it would wait for its time. */
+  #unknownPlan({ kind, pipeline = '', plan: digest = '', frame = '', splitter, extra }: MessageMeta): void {
+    this.#count('refused.unknown-plan');
+    if (kind !== 'open') return;
+    const { attempt } = (extra ?? {}) as { attempt?: unknown };
+    const word = `the merger has no plan ${digest.slice(0, 12)}`;
+    this.#close({ pipeline, digest }, { id: frame, splitter, attempt }, 'no-worker', word);
   }
 
   #open(assembly: Assembly, frame: string, meta: MessageMeta): void {
@@ -294,7 +309,7 @@ export class Merger {
 
   /** Word to the splitter: the result is out, or, with a code, the attempt has failed. */
   #close(
-    { pipeline, digest }: AnnouncedPlan,
+    { pipeline, digest }: Pick<AnnouncedPlan, 'pipeline' | 'digest'>,
     { id, splitter, attempt }: Pick<FrameRecord, 'id' | 'splitter'> & { readonly attempt?: unknown },
     code?: ErrorCode,
     message?: string,

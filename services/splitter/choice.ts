@@ -52,7 +52,8 @@ export class Choice {
     if (this.#mergersFor(plan).length === 0) return 'no merger is online that knows the plan';
     const orphan = dispatching.orphanOf(plan);
     if (orphan === undefined) return 'the frames before it took too long';
-    return `no worker is ready for task ${orphan.id} (block ${orphan.block}, tile ${orphan.index})`;
+    const bound = orphan.devices === undefined ? '' : `, which is bound to ${orphan.devices.join(' or ')}`;
+    return `no worker is ready for task ${orphan.id} (block ${orphan.block}, part ${orphan.index})${bound}`;
   }
 
   /** Mergers that know a plan; one that does not say which it knows is taken at its word. */

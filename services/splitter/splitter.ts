@@ -114,6 +114,7 @@ export class Splitter {
       changed: (status) => this.#mergerChanged(status),
     });
     this.#dispatching = new Dispatching({
+      teller: { role: 'splitter', id },
       control,
       data,
       topics,
@@ -367,7 +368,10 @@ export class Splitter {
   }
 
   #pumpAll(): void {
-    for (const stream of this.#streams.values()) stream.pump();
+    for (const stream of this.#streams.values()) {
+      stream.leave((plan) => !this.#dispatching.canRun(plan));
+      stream.pump();
+    }
   }
 
   #tick(): void {

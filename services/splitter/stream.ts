@@ -153,6 +153,17 @@ export class Stream {
     this.pump();
   }
 
+  /** Frames of a plan that has lost a device it needs begin again on one that can run, rather than wait for their time. */
+  leave(stranded: (plan: AnnouncedPlan) => boolean): void {
+    const { attempts } = this.#deps.limits();
+    for (const [id, { frame, plan, attempt }] of [...this.#started]) {
+      if (attempt >= attempts || !stranded(plan)) continue;
+      const chosen = this.#deps.choose(frame);
+      if (chosen !== undefined && chosen.plan.digest !== plan.digest)
+        this.replay(id, `plan ${plan.digest.slice(0, 12)} lost a device it needs`);
+    }
+  }
+
   /** A merger is gone, and with it what it had gathered. */
   mergerGone(merger: string): void {
     for (const [id, started] of [...this.#started]) {
@@ -169,7 +180,7 @@ export class Stream {
     for (const [id, { frame, attempt, why }] of [...this.#parked]) {
       if (now < frame.deadlineAt) continue;
       const obstacle = this.#deps.obstacle(frame);
-      this.end(id, 'frame-deadline', `frame ${id} could not start attempt ${attempt} (${why}): ${obstacle}`);
+      this.end(id, 'no-worker', `frame ${id} could not start attempt ${attempt} (${why}): ${obstacle}`);
     }
     for (const frame of this.#queue.expired(now)) {
       this.counters.failed++;

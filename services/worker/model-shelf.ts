@@ -22,6 +22,8 @@ export class ModelShelf {
   readonly #models = new Map<string, Shelved>();
   /** Sessions are made one after the other, so that a task that runs meanwhile waits for one at most. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** Sub-models loaded so far, those unloaded since included. */
+  loaded = 0;
 
   constructor(deps: ModelShelfDeps) {
     this.#deps = deps;
@@ -63,6 +65,8 @@ export class ModelShelf {
     );
     const loaded = this.#turn.then(() => executor.load(blobs.path(digest)));
     this.#turn = loaded.catch(() => undefined);
-    return loaded;
+    const session = await loaded;
+    this.loaded++;
+    return session;
   }
 }

@@ -4,6 +4,7 @@ import type { BlobCache } from '../core/runtime/blobs.ts';
 import type { Part, Service } from '../core/runtime/service.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import type { Executor } from './executor/executor.ts';
+import { announceProfile } from './profile/announce.ts';
 import { type Pin, Worker } from './worker.ts';
 
 export interface WorkerOptions {
@@ -16,6 +17,8 @@ export interface WorkerOptions {
   readonly slots?: number | undefined;
   /** Host of its broker: stands for the host "broker" in the address of a model store. */
   readonly brokerHost?: string | undefined;
+  /** Publishes the machine's profile before the first task; measured once (under 30 s), then kept in `folder`. */
+  readonly profile?: { readonly threads: number; readonly folder: string } | undefined;
 }
 
 const SLOTS = 2;
@@ -29,9 +32,10 @@ export class WorkerPart implements Part {
   }
 
   async start(service: Service): Promise<void> {
-    const { executor, slots = SLOTS } = this.#options;
+    const { executor, slots = SLOTS, profile } = this.#options;
     await executor.start();
     const { id, channels, log } = service;
+    if (profile !== undefined) await announceProfile({ ...profile, id, channels, executor, log });
     const { control, data, topics } = channels;
     this.#worker = new Worker({
       ...this.#options,

@@ -119,6 +119,11 @@ export class PlanSessions {
     return retired;
   }
 
+  /** Sub-models loaded so far: a plan that needs no other than the one before adds none. */
+  get created(): number {
+    return this.#shelf.loaded;
+  }
+
   /** For the status. */
   states(): Record<string, PlanState> {
     return Object.fromEntries(

@@ -31,7 +31,8 @@ export class RunQueue<T extends Queued> {
   /** By key, in order of arrival. */
   readonly #waiting = new Map<string, T>();
   readonly #idle: (() => void)[] = [];
-  #running = 0;
+  /** Who sent what runs, by key. */
+  readonly #running = new Map<string, string>();
 
   constructor(options: RunQueueOptions<T>) {
     this.#options = options;
@@ -41,8 +42,12 @@ export class RunQueue<T extends Queued> {
     return this.#waiting.size;
   }
 
-  /** Takes an entry: `queued`, `replaced` where the same work was waiting, or `full`. */
+  /**
+   * Takes an entry: `queued`, `replaced` where the same work was waiting, or `full`. Work that runs is not done again:
+   * its answer is on its way, and a slow worker that is asked twice would be twice as slow.
+   */
   push(entry: T): 'queued' | 'replaced' | 'full' {
+    if (this.#running.get(entry.key) === entry.from) return 'replaced';
     const known = this.#waiting.has(entry.key);
     if (!known && this.#waiting.size >= this.#limit(entry.from)) return 'full';
     this.#waiting.set(entry.key, entry);
@@ -52,7 +57,7 @@ export class RunQueue<T extends Queued> {
 
   /** Resolves when nothing waits and nothing runs. */
   async idle(): Promise<void> {
-    if (this.#running === 0 && this.#waiting.size === 0) return;
+    if (this.#running.size === 0 && this.#waiting.size === 0) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
@@ -70,20 +75,21 @@ export class RunQueue<T extends Queued> {
   #pump(): void {
     const { parallel = PARALLEL, now, expired } = this.#options;
     for (const [key, entry] of this.#waiting) {
-      if (this.#running >= parallel) return;
+      if (this.#running.size >= parallel) return;
+      if (this.#running.has(key)) continue;
       this.#waiting.delete(key);
       if (entry.deadlineAt <= now()) expired(entry);
       else void this.#run(entry);
     }
-    if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    if (this.#running.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   async #run(entry: T): Promise<void> {
-    this.#running++;
+    this.#running.set(entry.key, entry.from);
     try {
       await this.#options.run(entry);
     } finally {
-      this.#running--;
+      this.#running.delete(entry.key);
       this.#pump();
     }
   }

@@ -162,6 +162,7 @@ export class Worker {
       counters: {
         ...this.#counters.snapshot(),
         'tasks.waiting': this.#queue.length,
+        'sessions.created': this.#sessions.created,
         ...gathered.snapshot(),
         ...this.#inbox.counters(),
       },

@@ -127,7 +127,7 @@ describe('replay', () => {
     stream.replay('a', 'the merger went away');
     state.now = 900;
     stream.tick();
-    expect(failed).toEqual([['a', 'frame-deadline']]);
+    expect(failed).toEqual([['a', 'no-worker']]);
     expect(stream.inFlight).toBe(0);
   });
 

@@ -96,3 +96,19 @@ it('tells when it is idle, at once or later', async () => {
   await end();
   await queue.idle();
 });
+
+it('does not do again what it is doing, unless somebody else asks', async () => {
+  const { log, queue, entry, end } = setUp(2, 2);
+  queue.push(entry('1'));
+  expect(queue.push(entry('again', { key: '1' }))).toBe('replaced');
+  expect(queue.push(entry('other', { key: '1', from: 'b' }))).toBe('queued');
+  expect(queue.push(entry('2'))).toBe('queued');
+  expect(log).toEqual(['run 1', 'run 2']);
+  await end();
+  expect(log).toEqual(['run 1', 'run 2', 'run other']);
+  await end();
+  await end();
+  // Its answer may have been lost.
+  expect(queue.push(entry('once more', { key: '1' }))).toBe('queued');
+  expect(log.at(-1)).toBe('run once more');
+});

@@ -2,25 +2,38 @@
 
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { writeConstants } from '../../services/controller/plan-files.ts';
 import { partition } from '../../services/core/tiling/partition.ts';
 import { wholeModel } from '../../services/core/tiling/sub-model.ts';
 import { layoutWeights } from '../../services/core/tiling/weights.ts';
 import { settle } from '../../services/core/vision/settings.ts';
 import { naturalRange, randomInput } from '../input.ts';
+import { whole } from '../numbers.ts';
 import { print, printJson, table } from '../output.ts';
+import { benchHotEdge } from './hotedge/bench.ts';
 import { benchIdle } from './idle.ts';
 import { benchMemory } from './memory.ts';
 import { type PairOptions, pairedRuns, sharedModel } from './pipeline-bench.ts';
 import { atLeast, atMost, type BenchReport, rounded, type Target } from './report.ts';
 import { benchWire } from './wire.ts';
 
-const BENCHES: Readonly<Record<string, () => Promise<BenchReport>>> = {
+/** Of the benches on emulated devices. */
+interface Flags {
+  /** Conditions, separated by commas; absent: all. */
+  readonly cells?: string | undefined;
+  readonly repetitions?: number | undefined;
+  /** File of the picture. */
+  readonly svg?: string | undefined;
+}
+
+const BENCHES: Readonly<Record<string, (flags: Flags) => Promise<BenchReport>>> = {
   wire: wireBench,
   cheap: cheapBench,
   parallel: parallelBench,
   memory: benchMemory,
   idle: benchIdle,
+  hotedge: benchHotEdge,
 };
 
 async function wireBench(): Promise<BenchReport> {
@@ -103,7 +116,7 @@ function show({ bench, cells, targets }: BenchReport): void {
   print(
     table(
       heads,
-      cells.map((cell) => heads.map((head) => cell[head] ?? '')),
+      cells.map((cell) => heads.map((head) => [cell[head] ?? ''].flat().join(' - '))),
     ),
   );
   print(
@@ -114,7 +127,14 @@ function show({ bench, cells, targets }: BenchReport): void {
   );
 }
 
-async function main(names: readonly string[]): Promise<void> {
+async function main(args: string[]): Promise<void> {
+  const { positionals: names, values } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { cells: { type: 'string' }, repetitions: { type: 'string' }, svg: { type: 'string' } },
+  });
+  const { cells, repetitions, svg } = values;
+  const flags = { cells, svg, repetitions: repetitions === undefined ? undefined : whole(1)(repetitions) };
   const chosen = names.length === 0 ? Object.keys(BENCHES) : names;
   for (const name of chosen) {
     const bench = BENCHES[name];
@@ -123,7 +143,7 @@ async function main(names: readonly string[]): Promise<void> {
       process.exitCode = 2;
       return;
     }
-    const report = await bench();
+    const report = await bench(flags);
     show(report);
     printJson(report);
   }

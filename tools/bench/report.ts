@@ -9,7 +9,7 @@ export interface Target {
 
 export interface BenchReport {
   readonly bench: string;
-  readonly cells: readonly Readonly<Record<string, string | number>>[];
+  readonly cells: readonly Readonly<Record<string, string | number | readonly number[]>>[];
   readonly targets: readonly Target[];
 }
 

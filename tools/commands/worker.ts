@@ -16,6 +16,7 @@ interface Flags extends ServiceCommandFlags {
   readonly slots: number;
   readonly block?: number;
   readonly tile?: number;
+  readonly profile?: boolean;
 }
 
 /** More would only wait here instead of going to a worker that is free. */
@@ -30,6 +31,10 @@ export function register(program: Command): void {
     .option('--slots <n>', 'tasks taken at once from each dispatcher', whole(1, MOST_SLOTS), 2)
     .option('--block <n>', 'run only this fused block: each block its own microservice', wholeNumber)
     .option('--tile <n>', 'run only this tile of the block', wholeNumber)
+    .option(
+      '--profile',
+      'measure this machine (once, under 30 s) and publish its profile before taking tasks',
+    )
     .addHelpText('after', '\nExample:\n  npx tilepipe worker --broker mqtt://hub.local')
     .action(async (flags: Flags) => {
       if (flags.tile !== undefined && flags.block === undefined) {
@@ -41,6 +46,7 @@ export function register(program: Command): void {
         blobs: new BlobCache({ folder: cacheFolder('blobs') }),
         slots: flags.slots,
         brokerHost: new URL(address.url).hostname,
+        ...(flags.profile ? { profile: { threads: flags.threads, folder: cacheFolder('profiles') } } : {}),
         ...(flags.block === undefined
           ? {}
           : { pins: [{ block: flags.block, ...(flags.tile === undefined ? {} : { tile: flags.tile }) }] }),

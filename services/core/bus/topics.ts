@@ -27,6 +27,15 @@ export const TOPICS = {
     subscriber: 'splitter, merger, controller, people',
     payload: 'status.schema.json: online, draining or offline; what a worker has loaded',
   },
+  profile: {
+    template: '{root}/profile/{id}',
+    channel: 'control',
+    qos: 1,
+    retained: true,
+    publisher: 'worker, where it is told to measure itself',
+    subscriber: 'controller',
+    payload: 'profile.schema.json: what its operators, its memory and its link cost',
+  },
   plan: {
     template: '{root}/plan/{pipeline}',
     channel: 'control',
@@ -53,6 +62,15 @@ export const TOPICS = {
     publisher: 'splitter, worker, merger',
     subscriber: 'the one service it names',
     payload: 'wire messages (docs/protocol.md)',
+  },
+  telemetry: {
+    template: '{root}/telemetry/{role}/{id}',
+    channel: 'control',
+    qos: 0,
+    retained: false,
+    publisher: 'splitter, merger',
+    subscriber: 'controller, people',
+    payload: 'telemetry.schema.json: what its tasks took in the last half second, by worker and task',
   },
   result: {
     template: '{root}/result/{pipeline}/{source}',

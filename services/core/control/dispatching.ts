@@ -1,7 +1,7 @@
 /** Carries out what the dispatcher decides: workers from their statuses, sends over the bus, deadlines by the clock. */
 
 import type { Bus } from '../bus/bus.ts';
-import type { Topics } from '../bus/topics.ts';
+import { isTopicLevel, type Topics } from '../bus/topics.ts';
 import {
   type DispatchAction,
   Dispatcher,
@@ -20,8 +20,11 @@ import type { MessageMeta } from '../wire/message.ts';
 import { parseStatus } from './documents.ts';
 import type { AnnouncedPlan } from './plan-watch.ts';
 import { Roster } from './roster.ts';
+import { TelemetryTeller, type Teller } from './telemetry-teller.ts';
 
 export interface DispatchingDeps {
+  /** Whose dispatcher this is. */
+  readonly teller: Teller;
   readonly control: Bus;
   readonly data: Bus;
   readonly topics: Topics;
@@ -75,13 +78,20 @@ export class Dispatching {
   readonly pool = new BodyPool(POOL_BYTES);
   readonly #workers: Roster;
   readonly #dispatcher: Dispatcher<LaidMessage>;
+  readonly #telemetry: TelemetryTeller;
   /** By worker and plan, until when it is not asked. */
   readonly #distrusted = new Map<string, number>();
 
   constructor(deps: DispatchingDeps) {
     this.#deps = deps;
     this.#dispatcher = new Dispatcher({ now: monotonicMs });
-    const { control, topics } = deps;
+    const { control, topics, teller } = deps;
+    this.#telemetry = new TelemetryTeller({
+      ...teller,
+      control,
+      topics,
+      workers: () => this.#dispatcher.workers(),
+    });
     this.#workers = new Roster({
       control,
       topics,
@@ -91,12 +101,14 @@ export class Dispatching {
     });
   }
 
-  start(): Promise<void> {
-    return this.#workers.start();
+  async start(): Promise<void> {
+    await this.#workers.start();
+    this.#telemetry.start();
   }
 
-  stop(): Promise<void> {
-    return this.#workers.stop();
+  async stop(): Promise<void> {
+    this.#telemetry.stop();
+    await this.#workers.stop();
   }
 
   /** Hands a task to the next worker that is free for it. */
@@ -107,14 +119,19 @@ export class Dispatching {
       order,
       deadlineAt,
       message,
-      ...placementOf(plan.digest, task),
+      ...placementOf(plan.digest, task, plan.announcement.frames.binding),
     };
     this.#carryOut(this.#dispatcher.submit(item));
   }
 
   /** A worker has run a task; late and repeated answers are ignored. */
   done({ plan, frame, task, worker }: Answered, stamps: Stamps): void {
-    const { finished, actions } = this.#dispatcher.done(keyOf(plan, frame, task), worker, stamps);
+    const { receivedMs, startedMs, endedMs } = stamps;
+    const { finished, totalMs, actions } = this.#dispatcher.done(keyOf(plan, frame, task), worker, stamps);
+    const bytes = finished?.message.body.byteLength ?? 0;
+    // Late answers tell how slow a worker has become; those of strangers tell nothing.
+    if (finished !== undefined || this.#knows(plan, task, worker))
+      this.#telemetry.add({ plan, task, worker, totalMs, bytes, receivedMs, startedMs, endedMs });
     finished?.message.release();
     this.#carryOut(actions);
   }
@@ -164,6 +181,10 @@ export class Dispatching {
     return Object.fromEntries(
       Object.entries(this.#dispatcher.counters()).map(([name, count]) => [`tasks.${name}`, count]),
     );
+  }
+
+  #knows(plan: string, task: string, worker: string): boolean {
+    return this.#workers.get(worker)?.plans?.[plan] !== undefined && isTopicLevel(task);
   }
 
   #isDistrusted(worker: string, plan: string): boolean {

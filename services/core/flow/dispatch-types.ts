@@ -49,6 +49,12 @@ export interface DispatcherOptions {
   readonly retryBurst?: number;
   /** Sends of one item, after which it is given up. */
   readonly maxAttempts?: number;
+  /**
+   * Time an item waits while none of the devices its plan lists is there and nobody else holds its sub-model; then it
+   * fails with `no-worker`, so that its frame can start again on a plan that does without them. Items for any worker
+   * wait until their deadline.
+   */
+  readonly forsakenMs?: number;
 }
 
 export interface DispatchCounters {

@@ -27,9 +27,20 @@ export interface Placement {
   readonly devices?: readonly string[] | undefined;
 }
 
+/**
+ * Whether a task goes to whoever of its devices is free first, the preferred before the others, or always to the
+ * preferred, as long as that is there.
+ */
+export type Binding = 'late' | 'static';
+
 /** Where a plan's task may run, and what sort of task it is: tiles of one sub-model and size take equally long. */
-export function placementOf(plan: string, task: Task): Placement & { readonly sort: string } {
-  const { model = '', block = 0, index = 0, devices, inputs } = task;
+export function placementOf(
+  plan: string,
+  task: Task,
+  binding: Binding = 'late',
+): Placement & { readonly sort: string } {
+  const { model = '', block = 0, index = 0, inputs } = task;
+  const devices = binding === 'static' ? task.devices?.slice(0, 1) : task.devices;
   const sizes = inputs.map(({ region }) => extents(region).join('x')).join(' ');
   return { plan, model, block, tile: index, devices, sort: `block ${block} ${model.slice(0, 12)} ${sizes}` };
 }
@@ -83,9 +94,14 @@ export function candidates(
   return listed.length > 0 ? listed : suitable;
 }
 
+/** Failures and timeouts in a row from which on a worker is asked after all others: one alone may be a lost message. */
+const TROUBLED = 2;
+
 /**
- * The idle candidate to take: first one that has not let this task time out, then by the plan's order, then the one
- * with least trouble, then with most slots free, then by id, so that equal states give equal choices.
+ * The idle candidate to take: first one that has not let this task time out, then one that is not in trouble, then
+ * one with nothing to do, or a task would wait behind another while somebody listed after it stands idle; then by the
+ * plan's order, then the one with least trouble, then with most slots free, then by id, so that equal states give
+ * equal choices.
  */
 export function choose(
   among: readonly WorkerState[],
@@ -103,6 +119,8 @@ export function choose(
     const load = worker.active.size / slots;
     const rank = [
       avoid.has(id) ? 1 : 0,
+      worker.troubles < TROUBLED ? 0 : 1,
+      worker.active.size === 0 ? 0 : 1,
       listed < 0 ? (devices?.length ?? 0) : listed,
       worker.troubles,
       load,
@@ -121,4 +139,10 @@ function before(a: readonly (number | string)[], b: readonly (number | string)[]
     if (value !== other) return value < other;
   }
   return false;
+}
+
+/** Why no worker can take a task, for people. */
+export function nobodyFor({ devices }: Placement): string {
+  if (devices === undefined) return 'no worker holds its sub-model';
+  return `none of its devices (${devices.join(', ')}) is there with its sub-model, and no other worker holds it`;
 }

@@ -16,6 +16,7 @@ import {
   type Attempt,
   candidates,
   choose,
+  nobodyFor,
   type Placement,
   WorkerState,
   type WorkerView,
@@ -46,6 +47,8 @@ interface Live<T> {
   out: number;
   attempts: number;
   lastError: string;
+  /** Since when none of its listed devices has been there. */
+  forsakenAt: number | undefined;
 }
 
 type Counts = { -readonly [K in keyof DispatchCounters]: number };
@@ -78,6 +81,7 @@ export class Dispatcher<T> {
       retryShare: 0.1,
       retryBurst: 16,
       maxAttempts: 8,
+      forsakenMs: 2_000,
       ...options,
     };
     this.#durations = new Durations(this.#options.firstDeadlineMs);
@@ -102,6 +106,7 @@ export class Dispatcher<T> {
       out: 0,
       attempts: 0,
       lastError: '',
+      forsakenAt: undefined,
     };
     this.#items.set(item.key, live);
     if (this.#items.size > maxItems) {
@@ -113,20 +118,21 @@ export class Dispatcher<T> {
 
   /**
    * A worker has run an item. The first answer ends it, also one that comes after its deadline or after the worker
-   * was given up; `finished` is the item then, and undefined for any later answer.
+   * was given up; `finished` is the item then, and undefined for any later answer. `totalMs`: since it was sent there.
    */
   done(
     key: string,
     worker: string,
     stamps: Stamps = {},
-  ): { finished: DispatchItem<T> | undefined; actions: DispatchAction<T>[] } {
+  ): { finished: DispatchItem<T> | undefined; totalMs: number | undefined; actions: DispatchAction<T>[] } {
     this.#free(worker, key);
     const live = this.#items.get(key);
     let finished: DispatchItem<T> | undefined;
+    let totalMs: number | undefined;
     if (live?.asked.has(worker)) {
       // A late answer counts too, or the deadline would never learn that it is too short.
-      const sentAt = live.asked.get(worker) as number;
-      this.#durations.record(live.item.sort, this.#options.now() - sentAt, stamps);
+      totalMs = this.#options.now() - (live.asked.get(worker) as number);
+      this.#durations.record(live.item.sort, totalMs, stamps);
       const state = this.#workers.get(worker);
       if (state !== undefined) {
         state.done++;
@@ -138,7 +144,7 @@ export class Dispatcher<T> {
     } else {
       this.#counts.strangers++;
     }
-    return { finished, actions: this.#pump() };
+    return { finished, totalMs, actions: this.#pump() };
   }
 
   /** A worker could not run an item: another gets it while the budget lasts; where there is no other, it fails. */
@@ -189,6 +195,8 @@ export class Dispatcher<T> {
     const actions: DispatchAction<T>[] = [];
     for (const live of [...this.#items.values()]) {
       if (now >= live.deadlineAt) actions.push(this.#fail(live, ...this.#whyLate(live)));
+      else if (this.#isForsaken(live, now))
+        actions.push(this.#fail(live, 'no-worker', `${live.item.key} cannot run: ${nobodyFor(live.item)}`));
     }
     for (const worker of this.#workers.values()) {
       for (const [key, attempt] of worker.active) {
@@ -317,6 +325,16 @@ export class Dispatcher<T> {
     return [];
   }
 
+  /** Whether an item of listed devices has been without any of them for too long: only another plan can help it. */
+  #isForsaken(live: Live<T>, now: number): boolean {
+    if (live.item.devices === undefined || live.out > 0 || this.canRun(live.item)) {
+      live.forsakenAt = undefined;
+      return false;
+    }
+    live.forsakenAt ??= now;
+    return now - live.forsakenAt >= this.#options.forsakenMs;
+  }
+
   #spend(): boolean {
     if (this.#budget < 1) {
       this.#counts.overBudget++;
@@ -328,9 +346,8 @@ export class Dispatcher<T> {
 
   #whyLate({ item, attempts, asked, lastError }: Live<T>): [ErrorCode, string] {
     if (attempts === 0) {
-      const holder = this.canRun(item);
-      const why = holder ? 'every worker that holds it was busy' : 'no worker holds its sub-model';
-      return [holder ? 'frame-deadline' : 'no-worker', `${item.key} was never sent: ${why}`];
+      if (!this.canRun(item)) return ['no-worker', `${item.key} was never sent: ${nobodyFor(item)}`];
+      return ['frame-deadline', `${item.key} was never sent: every worker that holds it was busy`];
     }
     const error = lastError === '' ? '' : `; ${lastError}`;
     return [

@@ -24,10 +24,12 @@ function regionBytes(graph: Graph, tensor: string, region: Region): number {
 
 /** Bytes that enter and leave a part. */
 export function partBytes(graph: Graph, tile: Tile): { in: number; out: number } {
+  const bytes = (name: string, region: Region): number =>
+    regionBytes(graph, tile.strips?.get(name)?.tensor ?? name, region);
   let into = 0;
   let out = 0;
-  for (const [tensor, region] of tile.inputs) into += regionBytes(graph, tensor, region);
-  for (const [tensor, region] of tile.outputs) out += regionBytes(graph, tensor, region);
+  for (const [tensor, region] of tile.inputs) into += bytes(tensor, region);
+  for (const [tensor, region] of tile.outputs) out += bytes(tensor, region);
   return { in: into, out };
 }
 

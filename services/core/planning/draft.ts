@@ -8,9 +8,9 @@ export type Mode = 'whole' | 'tile' | 'shard';
 
 /** One task: a tile, a shard of the output channels, or a block in one piece. */
 export interface DraftPart {
-  /** Regions in and out. A shard's outputs are ranges of channels; its inputs are whole. */
+  /** Regions in and out. A shard's outputs are ranges of channels; its inputs are whole, or ranges where it reads no more. */
   readonly tile: Tile;
-  /** Devices that may run it, the preferred first: one where it is bound, several where it is bound late. */
+  /** Devices that may run it, the preferred first: one where it is bound, several where it is bound late, none: any. */
   readonly devices: readonly string[];
   readonly work: Work;
   readonly bytesIn: number;
@@ -19,6 +19,8 @@ export interface DraftPart {
   readonly activationBytes: number;
   /** Bytes of weights its sub-model reads. */
   readonly weightBytes: number;
+  /** Milliseconds it takes on its preferred device, transfers not among them. */
+  readonly predictedMs?: number;
 }
 
 export interface DraftBlock {

@@ -3,7 +3,8 @@
 import type { Graph } from '../graph/types.ts';
 import type { Plan } from '../schema/generated/plan.ts';
 import { intersect, type Region, whole } from '../tensor/region.ts';
-import type { FusedBlock, SpatialAxes, Tile } from '../tiling/types.ts';
+import type { FusedBlock, SpatialAxes, Strip, Tile } from '../tiling/types.ts';
+import type { Mode, Prediction } from './draft.ts';
 
 /** Ids of the two tasks every plan has: the frame's supply and the result's collection. */
 export const SOURCE = 'input';
@@ -19,9 +20,22 @@ export interface PlannedBlock {
   readonly reason?: string;
 }
 
-export interface PlannedPart {
-  readonly shape: 'tile' | 'whole';
+/** A part of a block as a task: where it may run, and what it is expected to take there. */
+export interface PartPlacement {
   readonly tile: Tile;
+  /** Workers that may run it, the preferred first. Empty or absent: any that holds the sub-model. */
+  readonly devices?: readonly string[];
+  /** Whose turn it is, where whole frames go by turns; absent: every frame's. */
+  readonly replica?: number;
+  /** Weights and activations, in bytes. */
+  readonly memoryBytes?: number;
+  /** On the preferred device. */
+  readonly predictedMs?: number;
+}
+
+export interface PlannedPart extends PartPlacement {
+  readonly shape: Mode;
+  /** Digest of its sub-model. */
   readonly model: string;
 }
 
@@ -38,6 +52,9 @@ export interface PlanInput {
   readonly axes: ReadonlyMap<string, SpatialAxes>;
   readonly blocks: readonly PlannedBlock[];
   readonly files: readonly SubModelFile[];
+  /** Number of turns, where some tasks are replicas. */
+  readonly replicas?: number;
+  readonly predicted?: Omit<Prediction, 'memoryBytes'>;
 }
 
 type Task = Plan['tasks'][number];
@@ -65,13 +82,17 @@ function shapeOf(graph: Graph, tensor: string): readonly number[] {
   return graph.tensors.get(tensor)?.shape ?? [];
 }
 
-/** The plan of one pipeline: everything through the merger, tasks bound late to any worker that holds their sub-model. */
+/** The plan of one pipeline: everything through the merger, tasks bound to their devices, or late to any that holds their sub-model. */
 export function planDocument(input: PlanInput): Plan {
   const { graph } = input;
   const names = new Set<string>();
+  const strips = new Map<string, Strip>();
   const tasks: Task[] = [sourceTask(graph)];
   for (const planned of input.blocks) {
-    for (const part of planned.parts) tasks.push(runTask(planned.block, part));
+    for (const part of planned.parts) {
+      tasks.push(runTask(planned.block, part));
+      for (const [name, strip] of part.tile.strips ?? []) strips.set(name, strip);
+    }
   }
   tasks.push(sinkTask(graph));
   const transfers = connect(tasks);
@@ -84,7 +105,7 @@ export function planDocument(input: PlanInput): Plan {
     model: { ...input.model },
     inputs: graph.inputs.map((tensor) => tensor.name),
     outputs: graph.outputs.map((tensor) => tensor.name),
-    tensors: Object.fromEntries([...names].map((name) => [name, describeTensor(input, name)])),
+    tensors: Object.fromEntries([...names].map((name) => [name, describeTensor(input, name, strips)])),
     blocks: input.blocks.map(({ block, macs, weightBytes, reason }) => ({
       id: block.id,
       kind: block.kind,
@@ -100,12 +121,29 @@ export function planDocument(input: PlanInput): Plan {
       bytes,
       weights: weights.map((file) => ({ ...file })),
     })),
+    ...(input.replicas === undefined ? {} : { replicas: input.replicas }),
+    ...(input.predicted === undefined ? {} : { predicted: prediction(input.predicted) }),
   };
 }
 
-function describeTensor({ graph, axes }: PlanInput, name: string): Plan['tensors'][string] {
-  const tensor = graph.tensors.get(name);
-  const spatial = axes.get(name);
+function prediction({
+  latencyMs,
+  framesPerSecond,
+  bytesPerFrame,
+  bottleneck,
+}: Omit<Prediction, 'memoryBytes'>): NonNullable<Plan['predicted']> {
+  return { latencyMs, framesPerSecond, bytesPerFrame: Math.round(bytesPerFrame), bottleneck };
+}
+
+/** A strip is described as the tensor it is of, in whose rows and columns its regions are. */
+function describeTensor(
+  { graph, axes }: PlanInput,
+  name: string,
+  strips: ReadonlyMap<string, Strip>,
+): Plan['tensors'][string] {
+  const described = strips.get(name)?.tensor ?? name;
+  const tensor = graph.tensors.get(described);
+  const spatial = axes.get(described);
   return {
     dtype: tensor?.dtype ?? 'float32',
     shape: [...(tensor?.shape ?? [])],
@@ -123,9 +161,18 @@ function sinkTask(graph: Graph): Task {
   return { id: SINK, kind: 'sink', inputs, outputs: [] };
 }
 
-function runTask(block: FusedBlock, { shape, tile, model }: PlannedPart): Task {
+/** What tells the parts of a block apart in the ids of their tasks. */
+const LETTERS = { tile: 't', shard: 's' } as const;
+
+function taskId(block: FusedBlock, { shape, tile, replica }: PlannedPart): string {
+  const part = shape === 'whole' ? `b${block.id}` : `b${block.id}.${LETTERS[shape]}${tile.index}`;
+  return replica === undefined ? part : `${part}.r${replica}`;
+}
+
+function runTask(block: FusedBlock, part: PlannedPart): Task {
+  const { shape, tile, model, devices = [], replica, memoryBytes, predictedMs } = part;
   return {
-    id: shape === 'whole' ? `b${block.id}` : `b${block.id}.t${tile.index}`,
+    id: taskId(block, part),
     kind: 'run',
     block: block.id,
     index: tile.index,
@@ -133,17 +180,21 @@ function runTask(block: FusedBlock, { shape, tile, model }: PlannedPart): Task {
     model,
     inputs: pieces(tile.inputs),
     outputs: pieces(tile.outputs),
+    ...(devices.length === 0 ? {} : { devices: [...devices] }),
+    ...(replica === undefined ? {} : { replica }),
     macs: tile.macs,
+    ...(memoryBytes === undefined ? {} : { memoryBytes: Math.round(memoryBytes) }),
+    ...(predictedMs === undefined ? {} : { predictedMs }),
   };
 }
 
 /** A transfer for every producer whose region meets what a consumer needs; covers are exact, so together they fill it. */
 function connect(tasks: readonly Task[]): Transfer[] {
-  const makers = new Map<string, { id: string; region: Region }[]>();
-  for (const { id, outputs } of tasks) {
+  const makers = new Map<string, { id: string; region: Region; replica: number | undefined }[]>();
+  for (const { id, outputs, replica } of tasks) {
     for (const { tensor, region } of outputs) {
       const list = makers.get(tensor) ?? [];
-      list.push({ id, region });
+      list.push({ id, region, replica });
       makers.set(tensor, list);
     }
   }
@@ -151,6 +202,7 @@ function connect(tasks: readonly Task[]): Transfer[] {
   for (const consumer of tasks) {
     for (const need of consumer.inputs) {
       for (const maker of makers.get(need.tensor) ?? []) {
+        if (!sameFrames(maker.replica, consumer.replica)) continue;
         const common = intersect(maker.region, need.region);
         if (common === undefined) continue;
         transfers.push({ from: maker.id, to: consumer.id, tensor: need.tensor, region: mutable(common) });
@@ -158,4 +210,9 @@ function connect(tasks: readonly Task[]): Transfer[] {
     }
   }
   return transfers;
+}
+
+/** Whether there are frames in which both take part. */
+function sameFrames(a: number | undefined, b: number | undefined): boolean {
+  return a === undefined || b === undefined || a === b;
 }

@@ -61,6 +61,11 @@ export const ERRORS = {
     'The plan contradicts itself or the model.',
     'Make it again with this version of Tilepipe.',
   ),
+  'plan-impossible': row(
+    EXIT.checkFailed,
+    'No plan of the kinds asked for fits the devices and their memory.',
+    'Add a device, give the devices named more memory, allow other strategies, or take a smaller model.',
+  ),
   'wire-invalid': row(
     EXIT.badInput,
     'A message is malformed.',
@@ -141,6 +146,11 @@ export const ERRORS = {
     EXIT.environment,
     'The executor has no build for this platform.',
     'Use a 64-bit operating system (arm64 or x86-64).',
+  ),
+  'emulation-unavailable': row(
+    EXIT.environment,
+    'Devices cannot be emulated on this machine.',
+    'Use a Linux machine as root, with iproute2 and the control group controller for processor time.',
   ),
   'verify-failed': row(
     EXIT.checkFailed,

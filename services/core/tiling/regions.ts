@@ -43,15 +43,19 @@ function needed(
   return { rows: along(axes.row, all.rows), columns: along(axes.column, all.columns) };
 }
 
+/** What of a node's outputs a tile makes, of all that is asked; undefined: nothing, and the node does not run. */
+export type MadeOf = (node: GraphNode, asked: ReadonlyMap<string, Rectangle>) => Rectangle | undefined;
+
 /**
- * The regions of one tile, from the rectangles of the block's outputs it makes. Throws `tiling-refused` where a
- * node of the block has no rule.
+ * The regions of one tile, from the rectangles of the block's outputs it makes. `madeOf` may leave out what comes from
+ * elsewhere. Throws `tiling-refused` where a node of the block has no rule.
  */
 export function blockRegions(
   graph: Graph,
   analysis: Analysis,
   block: Pick<FusedBlock, 'nodes' | 'inputs'>,
   outputs: ReadonlyMap<string, Rectangle>,
+  madeOf: MadeOf = askedOf,
 ): BlockRegions {
   const entering = new Set(block.inputs);
   const asked = new Map(outputs);
@@ -60,7 +64,7 @@ export function blockRegions(
   let macs = 0;
   for (const node of block.nodes.toReversed()) {
     if (analysis.constantNodes.has(node.index)) continue;
-    const wanted = askedOf(node, asked);
+    const wanted = madeOf(node, asked);
     if (wanted === undefined) continue;
     const step = ruleOf(analysis, node).step(wanted);
     steps.push({ node, asked: wanted, step });

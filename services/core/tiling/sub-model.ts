@@ -6,6 +6,7 @@ import type { Analysis } from './analyse.ts';
 import { readsOf, withConstantNodes } from './constant-nodes.ts';
 import { rectangleOf } from './range.ts';
 import { blockRegions } from './regions.ts';
+import { reuseGraph } from './reuse-graph.ts';
 import { tileGraph } from './tile-graph.ts';
 import type { FusedBlock, Rectangle, SpatialAxes, Tile } from './types.ts';
 import { externalWeights, isInline, type WeightsLayout } from './weights.ts';
@@ -15,16 +16,17 @@ function opsetsOf(graph: Graph): ReadonlyMap<string, number> {
   return new Map([...graph.opsets, ['', graph.opset]]);
 }
 
-/** The rectangles of the outputs a tile makes. */
+/** The rectangles of the block's outputs a tile makes. */
 export function outputRectangles(
   analysis: Analysis,
-  tile: Pick<Tile, 'outputs'>,
+  tile: Pick<Tile, 'outputs' | 'strips'>,
 ): ReadonlyMap<string, Rectangle> {
   return new Map(
-    [...tile.outputs].map(([tensor, region]) => [
-      tensor,
-      rectangleOf(region, analysis.axes.get(tensor) as SpatialAxes),
-    ]),
+    [...tile.outputs].flatMap(([tensor, region]) =>
+      tile.strips?.has(tensor)
+        ? []
+        : [[tensor, rectangleOf(region, analysis.axes.get(tensor) as SpatialAxes)] as const],
+    ),
   );
 }
 
@@ -42,7 +44,10 @@ export function subModel(
   location: string,
 ): Uint8Array {
   const outputs = outputRectangles(analysis, tile);
-  const made = tileGraph(graph, analysis, blockRegions(graph, analysis, block, outputs), outputs);
+  const made =
+    tile.strips === undefined
+      ? tileGraph(graph, analysis, blockRegions(graph, analysis, block, outputs), outputs)
+      : reuseGraph(graph, analysis, block, tile, outputs);
   return encodeModel({
     name: `block ${block.id}`,
     nodes: made.nodes,

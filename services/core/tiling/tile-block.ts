@@ -96,13 +96,22 @@ export interface TileCost {
   readonly bytesOut: number;
 }
 
-export function tileCost(graph: Graph, tile: Pick<Tile, 'macs' | 'inputs' | 'outputs'>): TileCost {
-  return { macs: tile.macs, bytesIn: bytesOf(graph, tile.inputs), bytesOut: bytesOf(graph, tile.outputs) };
+export function tileCost(graph: Graph, tile: Pick<Tile, 'macs' | 'inputs' | 'outputs' | 'strips'>): TileCost {
+  return {
+    macs: tile.macs,
+    bytesIn: bytesOf(graph, tile, tile.inputs),
+    bytesOut: bytesOf(graph, tile, tile.outputs),
+  };
 }
 
-function bytesOf(graph: Graph, regions: ReadonlyMap<string, Region>): number {
+function bytesOf(
+  graph: Graph,
+  { strips }: Pick<Tile, 'strips'>,
+  regions: ReadonlyMap<string, Region>,
+): number {
   let bytes = 0;
-  for (const [tensor, region] of regions) {
+  for (const [name, region] of regions) {
+    const tensor = strips?.get(name)?.tensor ?? name;
     bytes += volume(region) * elementBytes(graph.tensors.get(tensor)?.dtype ?? 'float32');
   }
   return bytes;

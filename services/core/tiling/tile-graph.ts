@@ -8,9 +8,10 @@ import type { Range } from '../tensor/region.ts';
 import type { Analysis } from './analyse.ts';
 import { sameRectangle } from './range.ts';
 import type { BlockRegions, NodeStep } from './regions.ts';
+import type { Exchange, Join, NamedStrip } from './reuse-joins.ts';
 import type { Cut, EmittedNode, NodeEmitter, SlicePart } from './rules/rule.ts';
 import { sliceNode } from './rules/slice.ts';
-import type { Rectangle } from './types.ts';
+import type { Rectangle, SpatialAxes } from './types.ts';
 import { isInline } from './weights.ts';
 
 /** A sub-model before it is written: weights by name only. */
@@ -39,28 +40,40 @@ export function tileGraph(
   analysis: Analysis,
   regions: BlockRegions,
   outputs: ReadonlyMap<string, Rectangle>,
+  exchange?: Exchange,
 ): TileGraph {
-  const writer = new TileWriter(graph, analysis, outputs);
+  const writer = new TileWriter(graph, analysis, outputs, exchange);
   for (const [tensor, rectangle] of regions.inputs) writer.hold(tensor, { name: tensor, rectangle });
+  for (const [tensor, join] of exchange?.joins ?? []) if (join.own === undefined) writer.borrow(tensor, join);
   for (const step of regions.steps) writer.write(step);
   return {
     nodes: writer.nodes,
-    inputs: [...regions.inputs.keys()].map((tensor) => openValue(graph, analysis, tensor)),
-    outputs: [...outputs.keys()].map((tensor) => openValue(graph, analysis, tensor)),
+    inputs: [
+      ...[...regions.inputs.keys()].map((tensor) => openValue(graph, analysis, tensor)),
+      ...[...(exchange?.taken ?? [])].flatMap(([tensor, names]) =>
+        [...names.values()].map((name) => openValue(graph, analysis, tensor, name)),
+      ),
+    ],
+    outputs: [
+      ...[...outputs.keys()].map((tensor) => openValue(graph, analysis, tensor)),
+      ...[...(exchange?.given ?? [])].flatMap(([tensor, strips]) =>
+        strips.map(({ name }) => openValue(graph, analysis, tensor, name)),
+      ),
+    ],
     inline: [...writer.inline.values()],
     external: writer.external,
   };
 }
 
-/** A tensor with its rows and columns left open. */
-function openValue(graph: Graph, analysis: Analysis, tensor: string): ValueSpec {
+/** A tensor, or a strip of it with a name of its own, with its rows and columns left open. */
+function openValue(graph: Graph, analysis: Analysis, tensor: string, name = tensor): ValueSpec {
   const info = graph.tensors.get(tensor);
   const axes = analysis.axes.get(tensor);
   const shape = (info?.shape ?? []).map((extent, axis) => {
     if (extent === 1 || axes === undefined) return extent;
-    return axis === axes.row ? `${tensor}/rows` : axis === axes.column ? `${tensor}/columns` : extent;
+    return axis === axes.row ? `${name}/rows` : axis === axes.column ? `${name}/columns` : extent;
   });
-  return { name: tensor, dtype: info?.dtype ?? 'float32', shape };
+  return { name, dtype: info?.dtype ?? 'float32', shape };
 }
 
 class TileWriter {
@@ -74,32 +87,93 @@ class TileWriter {
   private readonly graph: Graph;
   private readonly analysis: Analysis;
   private readonly outputs: ReadonlyMap<string, Rectangle>;
+  private readonly exchange: Exchange | undefined;
   private fresh = 0;
 
-  constructor(graph: Graph, analysis: Analysis, outputs: ReadonlyMap<string, Rectangle>) {
+  constructor(
+    graph: Graph,
+    analysis: Analysis,
+    outputs: ReadonlyMap<string, Rectangle>,
+    exchange: Exchange | undefined,
+  ) {
     this.graph = graph;
     this.analysis = analysis;
     this.outputs = outputs;
+    this.exchange = exchange;
   }
 
   hold(tensor: string, held: Held): void {
     this.held.set(tensor, held);
   }
 
-  /** Writes a node, the crop of what it makes beyond what is asked, and the tile's outputs out of it. */
+  /** Writes a node, the crop of what it makes beyond what is asked, and what goes out of it. */
   write({ node, asked, step }: NodeStep): void {
-    const names = node.outputs.map((tensor) => this.place(tensor, asked));
-    const exact = sameRectangle(step.made, asked);
-    const made = exact ? names : names.map((name) => (name === '' ? '' : this.freshName(name)));
+    const joins = node.outputs.map((tensor) => this.exchange?.joins.get(tensor));
+    const names = node.outputs.map((tensor, i) => this.place(tensor, joins[i]?.held ?? asked));
+    const made = names.map((name, i) =>
+      name === '' || (joins[i] === undefined && sameRectangle(step.made, asked))
+        ? name
+        : this.freshName(name),
+    );
     step.emit(this.emitter(node, step.inputs, made));
-    for (const [position, tensor] of node.outputs.entries()) {
-      const name = names[position] ?? '';
+    for (const [i, tensor] of node.outputs.entries()) {
+      const [name, join] = [names[i] as string, joins[i]];
       if (name === '') continue;
-      if (!exact) this.cropTo(made[position] as string, tensor, step.made, asked, name);
-      this.hold(tensor, { name, rectangle: asked });
-      const output = this.outputs.get(tensor);
-      if (output !== undefined && name !== tensor) this.cropTo(name, tensor, asked, output, tensor);
+      if (join === undefined) {
+        if (made[i] !== name) this.cropTo(made[i] as string, tensor, step.made, asked, name);
+        this.keep(tensor, name, asked);
+      } else if (join.own !== undefined) {
+        let own = made[i] as string;
+        if (!sameRectangle(step.made, join.own)) {
+          own = this.freshName(name);
+          this.cropTo(made[i] as string, tensor, step.made, join.own, own);
+        }
+        this.joinTo(tensor, own, name);
+        this.keep(tensor, name, join.held);
+      }
     }
+  }
+
+  /** Holds a tensor of which neighbours make all that is asked. */
+  borrow(tensor: string, { held }: Join): void {
+    const strips = [...(this.exchange?.taken.get(tensor)?.values() ?? [])];
+    const name = strips.length === 1 ? (strips[0] as string) : this.place(tensor, held);
+    if (strips.length > 1) this.joinTo(tensor, undefined, name);
+    this.keep(tensor, name, held);
+  }
+
+  /** The strips a tile takes of a tensor, and its own part between them, in one. */
+  private joinTo(tensor: string, own: string | undefined, to: string): void {
+    const { along, taken } = this.exchange as Exchange;
+    const axes = this.analysis.axes.get(tensor) as SpatialAxes;
+    const strips = taken.get(tensor);
+    const inputs = [strips?.get('before'), own, strips?.get('after')].filter((name) => name !== undefined);
+    const axis = along === 'rows' ? axes.row : axes.column;
+    this.nodes.push({ op: 'Concat', inputs, outputs: [to], attributes: new Map([['axis', axis]]) });
+  }
+
+  /** Takes note of where a tensor lies, and puts out what the tile makes of it: its output, strips for neighbours. */
+  private keep(tensor: string, name: string, held: Rectangle): void {
+    this.hold(tensor, { name, rectangle: held });
+    const output = this.outputs.get(tensor);
+    if (output !== undefined && name !== tensor) this.cropTo(name, tensor, held, output, tensor);
+    for (const strip of this.exchange?.given.get(tensor) ?? []) this.give(tensor, name, held, strip);
+  }
+
+  /** Strips lie by one end of what the tile holds: counted from there they are the same for tiles of any size. */
+  private give(tensor: string, from: string, held: Rectangle, strip: NamedStrip): void {
+    const axes = this.analysis.axes.get(tensor) as SpatialAxes;
+    const { along } = this.exchange as Exchange;
+    const axis = { rows: axes.row, columns: axes.column } as const;
+    const across = along === 'rows' ? 'columns' : 'rows';
+    const [begin, end] = strip.rectangle[along];
+    // What lies before the reader's own part is at the maker's end.
+    const anchor = held[along][strip.side === 'before' ? 1 : 0];
+    const node = sliceNode(this.tools(), from, [
+      { axis: axis[along], begin: begin - anchor, end: end === anchor ? undefined : end - anchor },
+      amounts(axis[across], held[across], strip.rectangle[across]),
+    ]);
+    this.nodes.push({ ...node, outputs: [strip.name] });
   }
 
   /** The name a tensor gets: its own, unless the tile puts out another part of it than it uses inside. */

@@ -25,8 +25,8 @@ export interface Rectangle {
 /** All nodes between two cuts, run in one go. */
 export interface FusedBlock {
   readonly id: number;
-  /** `tile`: every node can be tiled; `whole`: runs in one piece. */
-  readonly kind: 'tile' | 'whole';
+  /** `tile`: every node can be tiled; `whole`: runs in one piece; `shard`: by ranges of its output channels. */
+  readonly kind: 'tile' | 'whole' | 'shard';
   /** Topological order. */
   readonly nodes: readonly GraphNode[];
   /** Cut tensors that enter, made by earlier blocks or the graph's input. */
@@ -52,7 +52,20 @@ export interface CoverBand {
   readonly columns: readonly number[];
 }
 
-/** One tile of a block: the rectangles it makes, what it needs for them, and the sub-model that does it. */
+/** Along which axis the tiles of a one-dimensional cover follow one another. */
+export type Along = 'rows' | 'columns';
+
+/** Where a strip lies in what its reader holds of the tensor: before the reader's own rows or columns, or after them. */
+export type StripSide = 'before' | 'after';
+
+/** Rows or columns of a tensor inside a block that one tile makes and its neighbour reads, under a name of their own. */
+export interface Strip {
+  readonly tensor: string;
+  readonly side: StripSide;
+  readonly along: Along;
+}
+
+/** One tile or shard of a block: the regions it makes, what it needs for them, and the sub-model that does it. */
 export interface Tile {
   readonly block: number;
   readonly index: number;
@@ -60,7 +73,9 @@ export interface Tile {
   readonly inputs: ReadonlyMap<string, Region>;
   /** Regions of the block's outputs; outputs of which this tile has no element are absent. */
   readonly outputs: ReadonlyMap<string, Region>;
-  /** Identity of the pad pattern: tiles of a block with equal keys share a sub-model. */
+  /** Names among the inputs and outputs that are strips; their regions are those of the tensor they are of. */
+  readonly strips?: ReadonlyMap<string, Strip>;
+  /** Identity of the pad pattern, or of a shard's channels: parts of a block with equal keys share a sub-model. */
   readonly pattern: string;
   /** Multiply-accumulates, redundant halo work included. */
   readonly macs: number;

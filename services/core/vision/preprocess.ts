@@ -20,6 +20,8 @@ export interface InputFormat extends Size {
   readonly byteLength: number;
   /** 256 elements per channel; float16 as bits. */
   readonly table: Elements;
+  /** The tensor is the picture's rows as they are: interleaved RGB or gray bytes, not normalised. */
+  readonly asIs: boolean;
 }
 
 /** Rows of pixels, `bands` bytes each: 3 for RGB, 1 for gray. */
@@ -62,6 +64,8 @@ export function inputFormat(input: TensorInfo, preprocess: PreprocessSettings): 
   }
   if (channels === 1 && preprocess.color !== 'GRAY')
     return inputFormat(input, { ...preprocess, color: 'GRAY' });
+  const table = valueTable(dtype, channels, preprocess);
+  const ordered = (layout === 'NHWC' && preprocess.color === 'RGB') || channels === 1;
   return {
     name: input.name,
     dtype,
@@ -73,7 +77,8 @@ export function inputFormat(input: TensorInfo, preprocess: PreprocessSettings): 
     color: preprocess.color,
     fill: preprocess.fill,
     byteLength: tensorBytes(dtype, input.shape),
-    table: valueTable(dtype, channels, preprocess),
+    table,
+    asIs: dtype === 'uint8' && ordered && table.every((value, i) => value === (i & 255)),
   };
 }
 
@@ -106,6 +111,11 @@ export function writeTensor(
   placement: Placement,
   target: Uint8Array,
 ): void {
+  const source = format.color === 'GRAY' ? toGray(pixels) : pixels;
+  if (format.asIs && source.bands === format.channels) {
+    copyRows(format, source, placement, target);
+    return;
+  }
   const { table } = format;
   const size = table.BYTES_PER_ELEMENT;
   const direct = target.byteOffset % size === 0;
@@ -118,7 +128,6 @@ export function writeTensor(
       : format.dtype === 'float16'
         ? new Uint16Array(buffer, offset, count)
         : new Uint8Array(buffer, offset, count);
-  const source = format.color === 'GRAY' ? toGray(pixels) : pixels;
   const plane = format.width * format.height;
   const [step, channelStep] = format.layout === 'NCHW' ? [1, plane] : [format.channels, 1];
   for (let channel = 0; channel < format.channels; channel++) {
@@ -126,6 +135,18 @@ export function writeTensor(
     writeChannel(out, channel * channelStep, step, format, source, band, table, channel * 256, placement);
   }
   if (!direct) target.set(new Uint8Array(buffer));
+}
+
+function copyRows(
+  { width, height, channels, fill }: InputFormat,
+  { bytes }: Pixels,
+  { left, top, resized }: Placement,
+  target: Uint8Array,
+): void {
+  if (resized.width < width || resized.height < height) target.fill(fill);
+  const length = resized.width * channels;
+  for (let y = 0; y < resized.height; y++)
+    target.set(bytes.subarray(y * length, (y + 1) * length), ((top + y) * width + left) * channels);
 }
 
 function writeChannel(

@@ -278,6 +278,28 @@ describe('the dispatcher', () => {
       expect(dispatcher.done('f0/a', 'w2').finished?.key).toBe('f0/a');
     });
 
+    test('comes soon where the devices of its plan are gone and nobody else holds its sub-model', () => {
+      const { dispatcher, advance } = bench({ forsakenMs: 100 });
+      const other = worker('w3', { holds: () => false });
+      for (const view of [worker('w1'), worker('w2'), other]) dispatcher.workerUpdate(view);
+      const devices = ['w1', 'w2'];
+      for (const key of ['f0/a', 'f0/b', 'f0/c']) dispatcher.submit(item(key, { devices }));
+      dispatcher.submit(item('f1/any', { model: 'none' }));
+      dispatcher.workerGone('w1');
+      expect(words(advance(200))).toEqual([]);
+      dispatcher.workerGone('w2');
+      expect(words(advance(1))).toEqual([]);
+      expect(words(advance(99))).toEqual([]);
+      dispatcher.workerUpdate(worker('w2'));
+      expect(words(advance(1))).toEqual([]);
+      dispatcher.workerGone('w2');
+      advance(1);
+      const ends = advance(100);
+      expect(words(ends)).toEqual(['f0/a!no-worker', 'f0/b!no-worker', 'f0/c!no-worker']);
+      expect(ends[0]).toMatchObject({ message: expect.stringContaining('its devices (w1, w2)') });
+      expect(dispatcher.waiting).toBe(1);
+    });
+
     test('comes at once where too many wait', () => {
       const { dispatcher } = bench({ maxItems: 2 });
       dispatcher.submit(item('f0/a'));

@@ -87,6 +87,30 @@ describe('writeTensor', () => {
     expect([...write([1, 3, 1, 2], { mean: [-220, 0, 40] }, 'uint8')]).toEqual([230, 255, 20, 50, 0, 20]);
   });
 
+  it('takes rows of pixels as they are, with the fill around them', () => {
+    const complete = settings({ divide: 1, layout: 'NHWC', resize: 'letterbox', fill: 7 });
+    const format = inputFormat({ name: 'x', dtype: 'uint8', shape: [1, 2, 3, 3] }, complete);
+    const placement = place({ width: 1, height: 2 }, format, complete);
+    const target = new Uint8Array(18);
+    const bytes = Uint8Array.of(10, 20, 30, 40, 50, 60);
+    writeTensor(format, { width: 1, height: 2, bands: 3, bytes }, placement, target);
+    expect([...target]).toEqual([7, 7, 7, 10, 20, 30, 7, 7, 7, 7, 7, 7, 40, 50, 60, 7, 7, 7]);
+    expect([...write([1, 1, 1, 2], {}, 'uint8')]).toEqual([18, 48]);
+  });
+
+  it('knows where that is enough', () => {
+    const asIs = (preprocess: Preprocess, dtype: DType = 'uint8', shape = [1, 4, 4, 3]) =>
+      inputFormat({ name: 'x', dtype, shape }, settings({ divide: 1, ...preprocess })).asIs;
+    expect(asIs({})).toBe(true);
+    expect(asIs({}, 'uint8', [1, 1, 4, 4])).toBe(true);
+    expect(asIs({ color: 'BGR' })).toBe(false);
+    expect(asIs({ color: 'GRAY' })).toBe(false);
+    expect(asIs({ divide: 2 })).toBe(false);
+    expect(asIs({ mean: [1] })).toBe(false);
+    expect(asIs({}, 'float32')).toBe(false);
+    expect(asIs({}, 'uint8', [1, 3, 4, 4])).toBe(false);
+  });
+
   it.each(['float32', 'float16', 'uint8'] as const)('writes %s to any alignment', (dtype) => {
     const expected = write([1, 3, 4, 2], { resize: 'letterbox' }, dtype);
     for (const shift of [1, 2, 3, 5]) {

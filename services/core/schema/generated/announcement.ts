@@ -204,6 +204,10 @@ export interface FrameLimits {
    * How often a frame is tried, the first included.
    */
   attempts: number;
+  /**
+   * Whether a task goes to the first of its devices that is free (late, also where absent), or always to the preferred one as long as that is there (static). Tasks without devices go to any worker either way.
+   */
+  binding?: 'late' | 'static';
 }
 
 export const announcementSchema = {
@@ -701,6 +705,13 @@ export const announcementSchema = {
           "type": "integer",
           "minimum": 1,
           "description": "How often a frame is tried, the first included."
+        },
+        "binding": {
+          "enum": [
+            "late",
+            "static"
+          ],
+          "description": "Whether a task goes to the first of its devices that is free (late, also where absent), or always to the preferred one as long as that is there (static). Tasks without devices go to any worker either way."
         }
       }
     }

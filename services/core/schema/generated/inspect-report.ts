@@ -28,7 +28,7 @@ export interface InspectReport {
   grid?: string;
   blocks: {
     id: number;
-    kind: 'tile' | 'whole';
+    kind: 'tile' | 'whole' | 'shard';
     nodes: number;
     macs: number;
     weightBytes: number;
@@ -188,7 +188,8 @@ export const inspectReportSchema = {
           "kind": {
             "enum": [
               "tile",
-              "whole"
+              "whole",
+              "shard"
             ]
           },
           "nodes": {

@@ -1,0 +1,141 @@
+/** What a dispatcher sees of its tasks, by worker and task over a short window, in bounded memory. */
+
+import type { Stamps, WorkerSummary } from '../flow/dispatch.ts';
+import type { Telemetry } from '../schema/generated/telemetry.ts';
+
+/** One answer of a worker. */
+export interface Sample extends Stamps {
+  readonly worker: string;
+  readonly plan: string;
+  readonly task: string;
+  /** Sent to answered, in milliseconds; undefined where nobody waited for it any more. */
+  readonly totalMs?: number | undefined;
+  /** Of the message that was sent. */
+  readonly bytes: number;
+}
+
+/** Answers of one row whose median is told; more than these and the newest count. */
+const KEPT = 16;
+/** Rows and workers of one document. */
+const MOST = 512;
+/** Windows without an answer after which a row's memory is let go. */
+const FORGET_AFTER = 60;
+
+class Row {
+  readonly worker: string;
+  readonly plan: string;
+  readonly task: string;
+  count = 0;
+  timed = 0;
+  bytes = 0;
+  computeSum = 0;
+  queueSum = 0;
+  unused = 0;
+  readonly #compute = new Float64Array(KEPT);
+  readonly #queue = new Float64Array(KEPT);
+  readonly #rest = new Float64Array(KEPT);
+
+  constructor({ worker, plan, task }: Sample) {
+    this.worker = worker;
+    this.plan = plan;
+    this.task = task;
+  }
+
+  add(computeMs: number, queueMs: number, restMs: number | undefined, bytes: number): void {
+    const at = this.count++ % KEPT;
+    this.#compute[at] = computeMs;
+    this.#queue[at] = queueMs;
+    if (restMs !== undefined) this.#rest[this.timed++ % KEPT] = restMs;
+    this.computeSum += computeMs;
+    this.queueSum += queueMs;
+    this.bytes += bytes;
+  }
+
+  /** The row as it is told; begins the next window. */
+  take(): Telemetry['tasks'][number] {
+    const { worker, plan, task, count, timed, bytes } = this;
+    const told = {
+      worker,
+      plan,
+      task,
+      count,
+      computeMs: median(this.#compute, count),
+      computeSumMs: rounded(this.computeSum),
+      queueMs: median(this.#queue, count),
+      queueSumMs: rounded(this.queueSum),
+      ...(timed === 0 ? {} : { restMs: median(this.#rest, timed) }),
+      bytes,
+    };
+    this.count = 0;
+    this.timed = 0;
+    this.bytes = 0;
+    this.computeSum = 0;
+    this.queueSum = 0;
+    this.unused = 0;
+    return told;
+  }
+}
+
+export class TelemetryWindow {
+  readonly #rows = new Map<string, Row>();
+  /** Timeouts told so far, by worker. */
+  #timeouts = new Map<string, number>();
+  #omitted = 0;
+
+  /** An answer has come. One without a worker's stamps says nothing and is left out. */
+  add(sample: Sample): void {
+    const { receivedMs, startedMs, endedMs, totalMs } = sample;
+    if (receivedMs === undefined || startedMs === undefined || endedMs === undefined) return;
+    const key = `${sample.worker} ${sample.plan} ${sample.task}`;
+    let row = this.#rows.get(key);
+    if (row === undefined) {
+      if (this.#rows.size >= MOST) {
+        this.#omitted++;
+        return;
+      }
+      row = new Row(sample);
+      this.#rows.set(key, row);
+    }
+    const rest = totalMs === undefined ? undefined : Math.max(0, totalMs - (endedMs - receivedMs));
+    row.add(Math.max(0, endedMs - startedMs), Math.max(0, startedMs - receivedMs), rest, sample.bytes);
+  }
+
+  /** What there is to tell of the window that ends now, or undefined where nothing happened; begins the next one. */
+  take(workers: readonly WorkerSummary[]): Pick<Telemetry, 'tasks' | 'workers' | 'omitted'> | undefined {
+    const tasks: Telemetry['tasks'] = [];
+    for (const [key, row] of this.#rows) {
+      if (row.count > 0) tasks.push(row.take());
+      else if (++row.unused > FORGET_AFTER) this.#rows.delete(key);
+    }
+    const busy = this.#busy(workers);
+    const omitted = this.#omitted;
+    this.#omitted = 0;
+    return tasks.length + busy.length + omitted === 0 ? undefined : { tasks, workers: busy, omitted };
+  }
+
+  #busy(workers: readonly WorkerSummary[]): Telemetry['workers'] {
+    const told = new Map<string, number>();
+    const busy: Telemetry['workers'] = [];
+    for (const { id, active, timeouts } of workers) {
+      const before = this.#timeouts.get(id) ?? 0;
+      told.set(id, timeouts);
+      // One that came back counts from zero again.
+      const fresh = timeouts < before ? timeouts : timeouts - before;
+      if (active + fresh > 0 && busy.length < MOST) busy.push({ worker: id, active, timeouts: fresh });
+    }
+    this.#timeouts = told;
+    return busy;
+  }
+}
+
+function median(samples: Float64Array, count: number): number {
+  const sorted = samples.slice(0, Math.min(count, KEPT)).sort();
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] as number;
+  return rounded(sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] as number)) / 2);
+}
+
+/** Microseconds are enough. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}

@@ -1,0 +1,158 @@
+/** From documents to the fleet the planner counts with: profiles measured or given by hand, media, the hub. */
+
+import { TilepipeError } from '../../runtime/errors.ts';
+import type { Devices } from '../../schema/generated/devices.ts';
+import type { Profile } from '../../schema/generated/profile.ts';
+import type { Device, Fleet, Hub, KindCost, Medium } from './fleet.ts';
+
+type DeviceEntry = Devices['devices'][number];
+type MediumEntry = NonNullable<Devices['media']>[number];
+
+/** Bytes per millisecond of one megabit per second. */
+const BYTES_PER_MS = 125;
+/** Milliseconds a message takes where nothing else is said: a wired home network. */
+const LATENCY_MS = 0.5;
+/** Milliseconds of the hub per message, and per byte (a broker moves about a gigabyte per processor second). */
+const MESSAGE_MS = 0.25;
+const HUB_BYTE_MS = 1e-6;
+
+/** How a profile becomes a device of a fleet. */
+export interface Attachment {
+  /** The worker's id; the profile's own by default. */
+  readonly id?: string;
+  /** How many times as fast as the profile says. */
+  readonly speed?: number;
+  readonly memoryBytes?: number;
+  /** Name of the medium between it and the hub; absent: on the hub. */
+  readonly medium?: string;
+  /** Whatever the profile says. */
+  readonly estimated?: boolean;
+}
+
+/** The device a profile describes. */
+export function deviceOf(profile: Profile, attachment: Attachment = {}): Device {
+  const { id = profile.device, speed = 1, medium } = attachment;
+  const kinds = Object.entries(profile.kinds).map(
+    ([kind, { run, mac, byte, weight }]): [string, KindCost] => [
+      kind,
+      { run: run / speed, mac: mac / speed, byte: byte / speed, weight: weight / speed },
+    ],
+  );
+  return {
+    id,
+    kinds: new Map(kinds),
+    taskMs: profile.taskMs / speed,
+    byteMs: profile.byteMs / speed,
+    memoryBytes: attachment.memoryBytes ?? profile.memoryBytes ?? Number.POSITIVE_INFINITY,
+    idleBytes: profile.idleBytes,
+    ...(medium === undefined ? {} : { medium }),
+    estimated: profile.estimated || (attachment.estimated ?? false),
+  };
+}
+
+/** The medium that a profile's own measurements of its link describe: the slower direction, both at once. */
+export function mediumOf({ device, link }: Profile): Medium | undefined {
+  if (link === undefined) return undefined;
+  const bytesPerMs = Math.min(link.upBytesPerMs, link.downBytesPerMs);
+  return { name: `link of ${device}`, bytesPerMs, duplex: 'full', latencyMs: link.latencyMs };
+}
+
+/**
+ * The fleet of a document whose profiles are at hand, none still the name of a file. Throws `config-invalid` for a name
+ * given twice, a medium or a device that is not there, and a device without a profile.
+ */
+export function fleetOf({ hub = {}, media = [], devices }: Devices): Fleet {
+  const all = new Map<string, Medium>();
+  for (const entry of media) {
+    if (all.has(entry.name)) throw invalid(`medium "${entry.name}" is there twice`);
+    all.set(entry.name, mediumEntry(entry));
+  }
+  const entries = new Map<string, DeviceEntry>();
+  for (const entry of devices) {
+    if (entries.has(entry.name)) throw invalid(`device "${entry.name}" is there twice`);
+    entries.set(entry.name, entry);
+  }
+  const made = devices.map((entry) => {
+    if (entry.mbit !== undefined) all.set(cableOf(entry), cable(entry));
+    return deviceEntry(entry, entries, all);
+  });
+  return { hub: hubOf(hub, all), media: all, devices: made };
+}
+
+function hubOf(
+  { medium, messageMs = MESSAGE_MS, byteMs = HUB_BYTE_MS }: NonNullable<Devices['hub']>,
+  media: ReadonlyMap<string, Medium>,
+): Hub {
+  if (medium === undefined) return { messageMs, byteMs };
+  known(medium, media, 'the hub');
+  return { messageMs, byteMs, medium };
+}
+
+function mediumEntry({ name, mbit, duplex = 'full', latencyMs = LATENCY_MS, hops = 1 }: MediumEntry): Medium {
+  return { name, bytesPerMs: (mbit * BYTES_PER_MS) / hops, duplex, latencyMs: latencyMs * hops };
+}
+
+const cableOf = ({ name }: DeviceEntry): string => `cable of ${name}`;
+
+function cable(entry: DeviceEntry): Medium {
+  if (entry.medium !== undefined)
+    throw invalid(`device "${entry.name}" has both a medium and mbit: give one`);
+  return mediumEntry({ name: cableOf(entry), mbit: entry.mbit as number });
+}
+
+function deviceEntry(
+  entry: DeviceEntry,
+  entries: ReadonlyMap<string, DeviceEntry>,
+  media: ReadonlyMap<string, Medium>,
+): Device {
+  const { name, memory, estimated } = entry;
+  const medium = entry.mbit === undefined ? entry.medium : cableOf(entry);
+  if (medium !== undefined) known(medium, media, `device "${name}"`);
+  const { profile, speed } = profileOf(entry, entries, []);
+  return deviceOf(profile, {
+    id: name,
+    speed,
+    ...(memory === undefined ? {} : { memoryBytes: parseBytes(memory) }),
+    ...(medium === undefined ? {} : { medium }),
+    // Somebody else's figures, or scaled ones, are guesses unless the document says otherwise.
+    estimated: estimated ?? (entry.like !== undefined || entry.speed !== undefined),
+  });
+}
+
+/** The profile of an entry, by way of those it is like; speeds multiply. */
+function profileOf(
+  entry: DeviceEntry,
+  entries: ReadonlyMap<string, DeviceEntry>,
+  way: readonly string[],
+): { readonly profile: Profile; readonly speed: number } {
+  const { name, profile, like, speed = 1 } = entry;
+  if ((profile === undefined) === (like === undefined))
+    throw invalid(`device "${name}" needs a profile or a device it is like, one of them`);
+  if (typeof profile === 'string') throw invalid(`device "${name}": its profile ${profile} was not read`);
+  if (profile !== undefined) return { profile, speed };
+  if (way.includes(name))
+    throw invalid(`devices ${[...way, name].join(' -> ')} are like one another in a circle`);
+  const other = entries.get(like as string);
+  if (other === undefined) throw invalid(`device "${name}" is like "${like}", which is not there`);
+  const found = profileOf(other, entries, [...way, name]);
+  return { profile: found.profile, speed: found.speed * speed };
+}
+
+function known(medium: string, media: ReadonlyMap<string, Medium>, whose: string): void {
+  if (media.has(medium)) return;
+  const names = [...media.keys()].join(', ') || 'none';
+  throw invalid(`${whose} is on medium "${medium}", which is not there (known: ${names})`);
+}
+
+const UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9 };
+
+/** Bytes of '512MB', in powers of 1000. Throws `config-invalid`. */
+export function parseBytes(text: string): number {
+  const [, count, unit] = /^([0-9]+(?:\.[0-9]+)?)\s*(B|KB|MB|GB)$/.exec(text) ?? [];
+  if (count === undefined || unit === undefined) throw invalid(`"${text}" is no size: write 512MB`);
+  return Number(count) * (UNITS[unit] as number);
+}
+
+function invalid(problem: string): TilepipeError {
+  return new TilepipeError('config-invalid', problem);
+}

@@ -1,0 +1,156 @@
+/** What is known of every device while frames run: there or not, answering or not, and how slow. */
+
+import type { Fleet } from '../cost/fleet.ts';
+import { factoredFleet, middle } from './factored-fleet.ts';
+import { LinkFactor } from './link-factor.ts';
+import { SpeedFactor } from './speed-factor.ts';
+
+/** What one task on one device took. */
+export interface Reading {
+  readonly device: string;
+  /** The same for tasks that move the same bytes. */
+  readonly task: string;
+  /** Milliseconds of computing: measured, and by the device's profile. */
+  readonly computeMs: number;
+  readonly profiledMs: number;
+  /** Milliseconds of the ways there and back; undefined where they were not seen. */
+  readonly restMs?: number | undefined;
+}
+
+/** A device hangs where so many tasks in a row passed their deadline, and nothing came from it for this long. */
+const SILENT_TASKS = 2;
+const SILENT_MS = 2_000;
+/**
+ * A device that is not used any more keeps its factor for this long; then what it was slower than the others halves every
+ * so often, until it is tried again with a small share. Doubled each time that was wrong.
+ */
+const TRIAL_MS = 30_000;
+const LONGEST_TRIAL_MS = 1_800_000;
+/** Slower than the others by this much, it was wrong. */
+const STILL_SLOW = 1.5;
+
+interface Known {
+  readonly speed: SpeedFactor;
+  readonly link: LinkFactor;
+  /** Tasks that passed their deadline since it last said anything, and when the first of them did. */
+  silence: number;
+  silentSince: number;
+  trialMs: number;
+}
+
+export class Devices {
+  readonly #now: () => number;
+  #fleet: Fleet;
+  #present = new Set<string>();
+  readonly #known = new Map<string, Known>();
+
+  constructor(fleet: Fleet, now: () => number) {
+    this.#fleet = fleet;
+    this.#now = now;
+  }
+
+  /** The profiles have changed. */
+  profiled(fleet: Fleet): void {
+    this.#fleet = fleet;
+  }
+
+  /** These are online; whoever is not is forgotten, for it may come back as another machine. */
+  online(ids: Iterable<string>): void {
+    this.#present = new Set(ids);
+    for (const id of this.#known.keys()) if (!this.#present.has(id)) this.#known.delete(id);
+  }
+
+  /** It said something of itself, so it does not hang. */
+  heard(id: string): void {
+    const known = this.#known.get(id);
+    if (known !== undefined) known.silence = 0;
+  }
+
+  read({ device, task, computeMs, profiledMs, restMs }: Reading): void {
+    const known = this.#of(device);
+    const now = this.#now();
+    known.silence = 0;
+    const typical = this.#typical(now);
+    if (profiledMs > 0) {
+      const ratio = computeMs / profiledMs;
+      if (now - known.speed.lastAt > known.trialMs) this.#judge(known, ratio > STILL_SLOW * typical);
+      known.speed.add(ratio, now);
+    }
+    const slower = (known.speed.value ?? typical) / typical;
+    if (restMs !== undefined) known.link.add(task, restMs, slower, now);
+  }
+
+  /** Tasks passed their deadline and nothing came from it meanwhile. */
+  timedOut(device: string, count: number): void {
+    const known = this.#of(device);
+    if (known.silence === 0) known.silentSince = this.#now();
+    known.silence += count;
+  }
+
+  /** Devices that take part: online, profiled, and not hanging. */
+  usable(): ReadonlySet<string> {
+    const profiled = this.#fleet.devices.map(({ id }) => id);
+    return new Set(profiled.filter((id) => this.#present.has(id) && !this.#hangs(id)));
+  }
+
+  /** The fleet as it is now. */
+  fleet(): Fleet {
+    const factors = this.factors();
+    return factoredFleet(this.#fleet, {
+      present: this.usable(),
+      speed: (id) => factors.get(id)?.speed ?? 1,
+      link: (id) => factors.get(id)?.link ?? 1,
+    });
+  }
+
+  /** Speed and link factors of the devices that take part, by id. */
+  factors(): Map<string, { readonly speed: number; readonly link: number }> {
+    const now = this.#now();
+    const typical = this.#typical(now);
+    return new Map(
+      [...this.usable()].map((id) => [
+        id,
+        { speed: this.#speed(id, typical, now), link: this.#known.get(id)?.link.value ?? 1 },
+      ]),
+    );
+  }
+
+  #hangs(id: string): boolean {
+    const { silence = 0, silentSince = 0 } = this.#known.get(id) ?? {};
+    return silence >= SILENT_TASKS && this.#now() - silentSince >= SILENT_MS;
+  }
+
+  #speed(id: string, typical: number, now: number): number {
+    const known = this.#known.get(id);
+    const value = known?.speed.value;
+    if (known === undefined || value === undefined) return typical;
+    const unused = Math.max(0, now - known.speed.lastAt - known.trialMs);
+    return typical + (value - typical) * 2 ** (-unused / known.trialMs);
+  }
+
+  /** What the others' profiles are wrong by is the best guess for one that was not measured. */
+  #typical(now: number): number {
+    const recent = [...this.#known.values()].filter(({ speed }) => now - speed.lastAt <= TRIAL_MS);
+    return middle(recent.flatMap(({ speed }) => speed.value ?? []));
+  }
+
+  /** It is used again after a time without. */
+  #judge(known: Known, stillSlow: boolean): void {
+    known.trialMs = stillSlow ? Math.min(LONGEST_TRIAL_MS, known.trialMs * 2) : TRIAL_MS;
+  }
+
+  #of(id: string): Known {
+    let known = this.#known.get(id);
+    if (known === undefined) {
+      known = {
+        speed: new SpeedFactor(),
+        link: new LinkFactor(),
+        silence: 0,
+        silentSince: 0,
+        trialMs: TRIAL_MS,
+      };
+      this.#known.set(id, known);
+    }
+    return known;
+  }
+}

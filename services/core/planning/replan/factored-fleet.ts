@@ -1,0 +1,43 @@
+/** A fleet as it is now: the profiled one with some devices away and others slower. */
+
+import type { Device, Fleet, KindCost, Medium } from '../cost/fleet.ts';
+
+export interface Factors {
+  /** Devices that are there. */
+  readonly present: ReadonlySet<string>;
+  /** Times by which a device's processor is slower than profiled. */
+  readonly speed: (device: string) => number;
+  /** Times by which a device's link is slower than profiled. */
+  readonly link: (device: string) => number;
+}
+
+export function factoredFleet({ hub, media, devices }: Fleet, { present, speed, link }: Factors): Fleet {
+  const there = devices.filter(({ id }) => present.has(id));
+  return {
+    hub,
+    media: new Map(
+      [...media].map(([name, medium]) => {
+        const users = there.filter((device) => device.medium === name);
+        return [name, slowerMedium(medium, middle(users.map(({ id }) => link(id))))];
+      }),
+    ),
+    devices: there.map((device) => slowerDevice(device, speed(device.id))),
+  };
+}
+
+function slowerDevice(device: Device, by: number): Device {
+  const kinds = [...device.kinds].map(([kind, cost]): [string, KindCost] => [
+    kind,
+    { run: cost.run * by, mac: cost.mac * by, byte: cost.byte * by, weight: cost.weight * by },
+  ]);
+  return { ...device, kinds: new Map(kinds), taskMs: device.taskMs * by, byteMs: device.byteMs * by };
+}
+
+function slowerMedium(medium: Medium, by: number): Medium {
+  return { ...medium, bytesPerMs: medium.bytesPerMs / by, latencyMs: medium.latencyMs * by };
+}
+
+/** One device in trouble is not its whole medium: that is slow where half of its devices say so. */
+export function middle(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[(values.length - 1) >> 1] ?? 1;
+}

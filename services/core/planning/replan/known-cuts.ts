@@ -1,0 +1,41 @@
+/**
+ * Where plans have cut a model so far. Between those cuts the search takes milliseconds, and its blocks' sub-models are
+ * in the store; so a plan is changed by them, and all cuts are looked at only for devices that were never planned for.
+ */
+
+import type { Fleet } from '../cost/fleet.ts';
+import type { Draft } from '../draft.ts';
+import { type SearchSpace, spaceAt } from '../search/space.ts';
+
+export class KnownCuts {
+  readonly #all: SearchSpace;
+  readonly #positions = new Set<number>();
+  readonly #devices = new Set<string>();
+  #space: SearchSpace | undefined;
+
+  constructor(all: SearchSpace) {
+    this.#all = all;
+  }
+
+  /** A plan for a fleet was found among all cuts. */
+  learn({ blocks }: Draft, { devices }: Fleet): void {
+    for (const { id } of devices) this.#devices.add(id);
+    const count = this.#all.line.nodes.length;
+    const before = this.#positions.size;
+    this.#positions.add(0).add(count);
+    let at = 0;
+    for (const { block } of blocks) {
+      // A model in one piece may hold nodes that no cut counts.
+      at = Math.min(count, at + block.nodes.length);
+      this.#positions.add(at);
+    }
+    if (this.#positions.size === before) return;
+    const sorted = [...this.#positions].sort((a, b) => a - b);
+    this.#space = spaceAt(this.#all, sorted);
+  }
+
+  /** The space between the known cuts; undefined where there is a device nobody has planned for. */
+  spaceFor({ devices }: Fleet): SearchSpace | undefined {
+    return devices.every(({ id }) => this.#devices.has(id)) ? this.#space : undefined;
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * How much slower than before a device's link is. The time of a transfer depends on what else is on the way, which no
+ * profile knows, so it is compared with what the same task took before: only changes show, not a profile's error.
+ */
+
+import { SpeedFactor } from './speed-factor.ts';
+
+/** Transfers of a task from whose median its later ones are judged. */
+const FIRST = 5;
+/** Tasks remembered; the one known for longest is forgotten. */
+const TASKS = 128;
+/** Milliseconds added to both times: shorter ones are hand-overs and timers, not links. */
+const FLOOR_MS = 5;
+/** Factors nearer to 1 than this are the load's ups and downs. */
+const DEAD_ZONE = 1.5;
+
+interface Before {
+  readonly first: number[];
+  /** Of the link while these were measured. */
+  readonly factor: number;
+  usual: number | undefined;
+}
+
+export class LinkFactor {
+  readonly #tasks = new Map<string, Before>();
+  readonly #factor = new SpeedFactor();
+
+  /** A task's ways there and back took `restMs`; `slower` is how much slower its processor is than profiled. */
+  add(task: string, restMs: number, slower: number, now: number): void {
+    let before = this.#tasks.get(task);
+    if (before === undefined) {
+      before = { first: [], factor: this.value, usual: undefined };
+      this.#tasks.set(task, before);
+      if (this.#tasks.size > TASKS) this.#tasks.delete(this.#tasks.keys().next().value as string);
+    }
+    if (before.usual === undefined) {
+      // A slow processor unpacks slowly too: measured now, it would hide a link that slows down later.
+      before.first.push(restMs / Math.max(1, slower));
+      if (before.first.length < FIRST) return;
+      before.usual = [...before.first].sort((a, b) => a - b)[FIRST >> 1] as number;
+    }
+    const ratio = (before.factor * (restMs + FLOOR_MS)) / (before.usual + FLOOR_MS);
+    // What grew no more than the computing did is the processor's doing.
+    this.#factor.add(ratio > 1 ? Math.max(1, ratio / Math.max(1, slower)) : ratio, now);
+  }
+
+  /** 1 while nothing has changed. */
+  get value(): number {
+    const value = this.#factor.value ?? 1;
+    return value > DEAD_ZONE || value < 1 / DEAD_ZONE ? value : 1;
+  }
+}

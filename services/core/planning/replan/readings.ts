@@ -1,0 +1,74 @@
+/** From telemetry to readings: what each task took beside what its device's profile says it takes. */
+
+import type { Plan } from '../../schema/generated/plan.ts';
+import type { Telemetry } from '../../schema/generated/telemetry.ts';
+import { computeMs, type Device } from '../cost/fleet.ts';
+import type { Work } from '../cost/work.ts';
+import type { Draft } from '../draft.ts';
+import type { Reading } from './devices.ts';
+
+/** What must be known of a plan to judge what its tasks took. */
+export interface PlanExpectations {
+  readonly digest: string;
+  /** Work by task. */
+  readonly works: ReadonlyMap<string, Work>;
+  /** Tasks that one frame runs. */
+  readonly tasksPerFrame: number;
+}
+
+/** Joins a draft with the plan made of it: a task's block and index are the draft's block and part. */
+export function expectationsOf(digest: string, plan: Plan, draft: Draft): PlanExpectations {
+  const works = new Map<string, Work>();
+  const parts = new Map(
+    draft.blocks.flatMap(({ block, parts: all }) =>
+      all.map(({ tile, work }) => [`${block.id} ${tile.index}`, work] as const),
+    ),
+  );
+  let runs = 0;
+  for (const { id, kind, block, index, replica } of plan.tasks) {
+    if (kind !== 'run' || block === undefined) continue;
+    runs += replica === undefined ? 1 : 1 / (plan.replicas ?? 1);
+    const work = parts.get(`${block} ${index ?? 0}`);
+    if (work !== undefined) works.set(id, work);
+  }
+  return { digest, works, tasksPerFrame: Math.max(1, runs) };
+}
+
+export interface Told {
+  readonly readings: readonly Reading[];
+  /** Frames' worth of tasks that were answered. */
+  readonly frames: number;
+  /** Timeouts of workers from which no answer came. */
+  readonly silent: readonly { readonly device: string; readonly timeouts: number }[];
+}
+
+/** What a telemetry document says of plans that are known. */
+export function readingsOf(
+  { tasks, workers }: Pick<Telemetry, 'tasks' | 'workers'>,
+  plans: ReadonlyMap<string, PlanExpectations>,
+  devices: ReadonlyMap<string, Device>,
+): Told {
+  const readings: Reading[] = [];
+  const answered = new Set<string>();
+  let frames = 0;
+  for (const row of tasks) {
+    answered.add(row.worker);
+    const plan = plans.get(row.plan);
+    const device = devices.get(row.worker);
+    const work = plan?.works.get(row.task);
+    if (plan === undefined) continue;
+    frames += row.count / plan.tasksPerFrame;
+    if (device === undefined || work === undefined) continue;
+    readings.push({
+      device: row.worker,
+      task: `${row.plan} ${row.task}`,
+      computeMs: row.computeMs,
+      profiledMs: computeMs(device, work),
+      restMs: row.restMs,
+    });
+  }
+  const silent = workers
+    .filter(({ worker, timeouts }) => timeouts > 0 && !answered.has(worker))
+    .map(({ worker, timeouts }) => ({ device: worker, timeouts }));
+  return { readings, frames, silent };
+}

@@ -1,0 +1,181 @@
+/**
+ * Decides when a running plan gives way to a better one. A state machine with an injected clock: told what tasks took
+ * and who is there, it says when to change, and to what. It plans and predicts by the functions it is given.
+ */
+
+import type { Fleet } from '../cost/fleet.ts';
+import type { Draft, Prediction } from '../draft.ts';
+import { Devices, type Reading } from './devices.ts';
+import { Patience } from './patience.ts';
+import { type ReplanPolicy, type Thresholds, thresholds } from './policy.ts';
+import { presentDraft, sameDraft } from './present-draft.ts';
+
+export type { Reading } from './devices.ts';
+export type { ReplanPolicy } from './policy.ts';
+
+export interface ReplannerOptions {
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number;
+  /** As profiled: every device that may come, there or not. */
+  readonly fleet: Fleet;
+  /** The plan that runs. */
+  readonly running: Draft;
+  readonly objective: 'latency' | 'throughput';
+  /** The best plan for a fleet that has at least one device. Throws where there is none. */
+  readonly plan: (fleet: Fleet) => Draft;
+  readonly predict: (draft: Draft, fleet: Fleet) => Pick<Prediction, 'latencyMs' | 'framesPerSecond'>;
+  readonly policy?: ReplanPolicy | undefined;
+  /** What a change of plan costs, in milliseconds of frames' time: sub-models to load, frames that wait for it. */
+  readonly switchMs?: number | undefined;
+}
+
+export interface Decision {
+  readonly draft: Draft;
+  /** `gone`: the running plan needs a device that is away; `gain`: the new one pays. */
+  readonly why: 'gone' | 'gain';
+  /** Milliseconds per frame: under the running plan as things are now (Infinity: it cannot run), and the new one. */
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+const SWITCH_MS = 500;
+/**
+ * Nothing is planned while every factor is within this of what it was when planning last came to nothing: it would come
+ * to little more, and costs time on the hub.
+ */
+const SAME = 1.15;
+/** Age at which frames count half for their rate. */
+const RATE_MS = 4_000;
+
+export class Replanner {
+  readonly #options: ReplannerOptions;
+  readonly #thresholds: Thresholds;
+  readonly #patience: Patience;
+  readonly #devices: Devices;
+  #running: Draft;
+  /** Factors by device when planning last came to nothing. */
+  #looked: ReturnType<Devices['factors']> | undefined;
+  #lookedRate = 0;
+  /** When a change that pays need wait no longer. */
+  #dueAt = Number.POSITIVE_INFINITY;
+  #frames = 0;
+  #framesAt: number;
+
+  constructor(options: ReplannerOptions) {
+    this.#options = options;
+    this.#thresholds = thresholds(options.policy ?? {});
+    this.#patience = new Patience(this.#thresholds.waitMs);
+    this.#devices = new Devices(options.fleet, options.now);
+    this.#running = options.running;
+    this.#framesAt = options.now();
+  }
+
+  get running(): Draft {
+    return this.#running;
+  }
+
+  /** Profiles have changed, or there are more. */
+  profiled(fleet: Fleet): void {
+    this.#devices.profiled(fleet);
+    this.#looked = undefined;
+  }
+
+  /** The workers that are online. */
+  online(ids: Iterable<string>): void {
+    this.#devices.online(ids);
+  }
+
+  /** A worker said something of itself. */
+  heard(id: string): void {
+    this.#devices.heard(id);
+  }
+
+  /** Tasks were answered. */
+  read(readings: Iterable<Reading>): void {
+    for (const reading of readings) this.#devices.read(reading);
+  }
+
+  /** Frames were finished; parts of one count as parts. */
+  finished(frames: number): void {
+    const now = this.#options.now();
+    this.#frames = this.#recentFrames(now) + frames;
+    this.#framesAt = now;
+  }
+
+  /** Tasks of a worker passed their deadline, and no answer came from it meanwhile. */
+  timedOut(id: string, count: number): void {
+    this.#devices.timedOut(id, count);
+  }
+
+  /** Speed and link factors by device, for people. */
+  factors(): ReturnType<Devices['factors']> {
+    return this.#devices.factors();
+  }
+
+  /** Frames per second lately. */
+  get rate(): number {
+    return (this.#recentFrames(this.#options.now()) * Math.LN2 * 1000) / RATE_MS;
+  }
+
+  /** What to change to, if anything; to be asked whenever something was told. Until `changed` is said it may be asked again. */
+  decide(): Decision | undefined {
+    const { now, plan } = this.#options;
+    const factors = this.#devices.factors();
+    if (factors.size === 0) return undefined;
+    const possible = presentDraft(this.#running, this.#devices.usable());
+    if (possible !== undefined && !this.#isNews(factors)) return undefined;
+    const fleet = this.#devices.fleet();
+    const draft = plan(fleet);
+    const toMs = this.#frameMs(draft, fleet);
+    if (possible === undefined) return { draft, why: 'gone', fromMs: Number.POSITIVE_INFINITY, toMs };
+    const fromMs = this.#frameMs(possible, fleet);
+    const pays = !sameDraft(draft, this.#running) && this.#pays(fromMs, toMs);
+    const wait = this.#patience.left(now(), 1 - toMs / fromMs);
+    if (pays && wait === 0) return { draft, why: 'gain', fromMs, toMs };
+    this.#dueAt = pays ? now() + wait : Number.POSITIVE_INFINITY;
+    this.#looked = factors;
+    this.#lookedRate = this.rate;
+    return undefined;
+  }
+
+  /** The plan has been changed by this decision. */
+  changed({ draft, why, fromMs, toMs }: Decision): void {
+    this.#running = draft;
+    this.#looked = undefined;
+    this.#patience.changed(this.#options.now(), why === 'gain' ? 1 - toMs / fromMs : 0);
+  }
+
+  /** Both conditions of the policy: enough to be no error of the figures, and repaid within the horizon. */
+  #pays(fromMs: number, toMs: number): boolean {
+    const { gain, horizonMs } = this.#thresholds;
+    const { switchMs = SWITCH_MS } = this.#options;
+    const saved = fromMs - toMs;
+    return saved > gain * fromMs && (saved * this.rate * horizonMs) / 1000 > switchMs;
+  }
+
+  /** Whether a factor, or who is there, or how much there is to do, differs from when it was last planned for. */
+  #isNews(factors: ReturnType<Devices['factors']>): boolean {
+    const looked = this.#looked;
+    if (looked === undefined || looked.size !== factors.size || this.rate > 2 * this.#lookedRate) return true;
+    if (this.#options.now() >= this.#dueAt) return true;
+    for (const [id, { speed, link }] of factors) {
+      const before = looked.get(id);
+      if (before === undefined || differs(speed, before.speed) || differs(link, before.link)) return true;
+    }
+    return false;
+  }
+
+  #frameMs(draft: Draft, fleet: Fleet): number {
+    const { latencyMs, framesPerSecond } = this.#options.predict(draft, fleet);
+    return this.#options.objective === 'latency' ? latencyMs : 1000 / framesPerSecond;
+  }
+
+  /** Frames lately, the older the less. */
+  #recentFrames(now: number): number {
+    return this.#frames * 2 ** (-Math.max(0, now - this.#framesAt) / RATE_MS);
+  }
+}
+
+function differs(a: number, b: number): boolean {
+  return a > b * SAME || b > a * SAME;
+}

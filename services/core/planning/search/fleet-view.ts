@@ -1,0 +1,150 @@
+/** A fleet as numbers: every processor and every direction of every medium a resource, every device its ways to them. */
+
+import { TilepipeError } from '../../runtime/errors.ts';
+import { computeMs, type Device, type Fleet, type Medium } from '../cost/fleet.ts';
+import type { Work } from '../cost/work.ts';
+import type { PartCost } from './span.ts';
+
+/** A medium that a transfer occupies. */
+export interface Leg {
+  readonly resource: number;
+  readonly latencyMs: number;
+  readonly msPerByte: number;
+}
+
+/** A device of the fleet. */
+export interface Member {
+  readonly device: Device;
+  /** Position in the fleet. */
+  readonly index: number;
+  /** Devices with equal numbers compute and are reached alike. */
+  readonly kind: number;
+  /** Devices with equal numbers are of a kind, and on the same media with others. */
+  readonly like: number;
+  /** It shares the hub's processor, and nothing travels to it. */
+  readonly local: boolean;
+  /** Its processor. */
+  readonly processor: number;
+  /** Media from the hub to it, and from it to the hub; none where it is local. */
+  readonly down: readonly Leg[];
+  readonly up: readonly Leg[];
+  /** Milliseconds of work that was asked for before: what it takes at all, and what grows with its size. */
+  readonly times: WeakMap<Work, { readonly fixed: number; readonly growing: number }>;
+}
+
+export interface FleetView {
+  readonly fleet: Fleet;
+  readonly members: readonly Member[];
+  /** Names of resources: `hub` first, then devices' processors and media. */
+  readonly resources: readonly string[];
+  /** Resources that all tasks may have in common: the hub's processor, and media of several devices. */
+  readonly shared: readonly number[];
+}
+
+/** Resource 0: the processor of the hub. */
+export const HUB = 0;
+
+export function legMs({ latencyMs, msPerByte }: Leg, bytes: number): number {
+  return latencyMs + bytes * msPerByte;
+}
+
+/** Throws `config-invalid` where a device or the hub is on a medium that the fleet does not have. */
+export function viewOf(fleet: Fleet): FleetView {
+  const resources = ['hub'];
+  const lanes = new Map<string, number>();
+  const kinds = new Map<string, number>();
+  const timesOf: Member['times'][] = [];
+  const medium = (name: string): Medium => {
+    const found = fleet.media.get(name);
+    if (found === undefined) throw new TilepipeError('config-invalid', `there is no medium "${name}"`);
+    return found;
+  };
+  const leg = (name: string, direction: 'in' | 'out', times: number): Leg => {
+    const { duplex, latencyMs, bytesPerMs } = medium(name);
+    const lane = duplex === 'half' ? name : `${name} ${direction}`;
+    const resource = lanes.get(lane) ?? resources.push(name) - 1;
+    lanes.set(lane, resource);
+    return { resource, latencyMs: times * latencyMs, msPerByte: times / bytesPerMs };
+  };
+  const legs = (name: string | undefined, down: boolean): Leg[] => {
+    if (name === undefined) return [];
+    const own = down ? 'in' : 'out';
+    // One medium for both ends: every message crosses it twice, to the access point and from it.
+    if (name === fleet.hub.medium) return [leg(name, own, 2)];
+    const hub = fleet.hub.medium === undefined ? [] : [leg(fleet.hub.medium, down ? 'out' : 'in', 1)];
+    return [...hub, leg(name, own, 1)];
+  };
+  const members = fleet.devices.map((device, index): Omit<Member, 'like'> => {
+    const local = device.medium === undefined;
+    const key = kindKey(device, fleet);
+    const kind = kinds.get(key) ?? kinds.size;
+    kinds.set(key, kind);
+    const times = timesOf[kind] ?? new WeakMap();
+    timesOf[kind] = times;
+    const processor = local ? HUB : resources.push(device.id) - 1;
+    return {
+      device,
+      index,
+      kind,
+      local,
+      processor,
+      down: legs(device.medium, true),
+      up: legs(device.medium, false),
+      times,
+    };
+  });
+  const shared = sharedResources(members);
+  return { fleet, members: alike(members, shared), resources, shared };
+}
+
+function sharedResources(members: readonly Omit<Member, 'like'>[]): number[] {
+  const users = new Map<number, number>();
+  for (const { down, up } of members) {
+    const own = new Set([...down, ...up].map(({ resource }) => resource));
+    for (const resource of own) users.set(resource, (users.get(resource) ?? 0) + 1);
+  }
+  const several = [...users].filter(([, count]) => count > 1).map(([resource]) => resource);
+  return [HUB, ...several.sort((a, b) => a - b)];
+}
+
+function alike(members: readonly Omit<Member, 'like'>[], shared: readonly number[]): Member[] {
+  const common = new Set(shared);
+  const found = new Map<string, number>();
+  return members.map((member) => {
+    const used = [...member.down, ...member.up].map(({ resource }) => resource);
+    const key = `${member.kind} ${used.filter((resource) => common.has(resource)).join(' ')}`;
+    const like = found.get(key) ?? found.size;
+    found.set(key, like);
+    return { ...member, like };
+  });
+}
+
+function kindKey({ kinds, taskMs, byteMs, medium }: Device, { media, hub }: Fleet): string {
+  const link = medium === undefined ? undefined : media.get(medium);
+  const lines = [...kinds].sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([
+    lines,
+    taskMs,
+    byteMs,
+    link && [link.bytesPerMs, link.duplex, link.latencyMs, medium === hub.medium],
+  ]);
+}
+
+/** Milliseconds of a device's processor for a task: taking it in, computing, and sending what it made. */
+export function taskMs({ device, times }: Member, { work, share, bytesIn, bytesOut }: PartCost): number {
+  let known = times.get(work);
+  if (known === undefined) {
+    const fixed = computeMs(
+      device,
+      work.map((each) => ({ ...each, macs: 0, bytes: 0 })),
+    );
+    known = { fixed, growing: computeMs(device, work) - fixed };
+    times.set(work, known);
+  }
+  return known.fixed + known.growing * (share ?? 1) + device.byteMs * (bytesIn + bytesOut);
+}
+
+/** Milliseconds of the hub's processor for one message. */
+export function messageMs({ fleet: { hub } }: FleetView, bytes: number): number {
+  return hub.messageMs + hub.byteMs * bytes;
+}

@@ -1,0 +1,134 @@
+/**
+ * The plan with the shortest time for one frame: `t(j) = min_i t(i) + blockTime(i..j)` over the cuts (the papers'
+ * recurrence), where a block runs in one piece, in tiles or in shards on the best devices for it.
+ */
+
+import type { FleetView, Member } from './fleet-view.ts';
+import { latencyWithin } from './latency-within.ts';
+import { fits, holdingsOf, together } from './memory-of.ts';
+import { type Estimated, type Option, sharedOptions, type TimedStep, wholeOptions } from './options.ts';
+import type { SearchSpace } from './space.ts';
+import type { LatencyPlans, Step } from './step.ts';
+
+interface Reached {
+  readonly ms: number;
+  readonly before: Reached | undefined;
+  readonly step: Step | undefined;
+}
+
+/** By whether a block is shared: reached from the start in so many milliseconds. */
+type Best = [whole: Reached | undefined, shared: Reached | undefined];
+
+/** Gains below this are rounding: the plan with fewer blocks stays. */
+const GAIN = 1e-9;
+
+/** Plans of the least latency on some devices; those that need more memory than a device has are not found. */
+export function latencyPlans(
+  space: SearchSpace,
+  view: FleetView,
+  members: readonly Member[] = view.members,
+): LatencyPlans {
+  const [whole, shared] = leastLatency(space, view, members);
+  const plans = { whole: whole && stepsTo(whole), shared: shared && stepsTo(shared) };
+  const found = [plans.whole, plans.shared];
+  // Blocks fit one by one; where they do not fit together, memory has to be searched with.
+  if (found.every((steps) => steps === undefined || fits(view, together(steps.map(holdingsOf)))))
+    return plans;
+  return latencyWithin(space, view, members);
+}
+
+function leastLatency(space: SearchSpace, view: FleetView, members: readonly Member[]): Best {
+  const best: Best[] = [[{ ms: 0, before: undefined, step: undefined }, undefined]];
+  const kinds = kindsOf(members);
+  for (let to = 1; to <= space.end; to++) {
+    const here: Best = [undefined, undefined];
+    const consider = (which: 0 | 1, before: Reached, { step, ms }: TimedStep): void => {
+      const total = before.ms + ms;
+      if (total < (here[which]?.ms ?? Number.POSITIVE_INFINITY) * (1 - GAIN))
+        here[which] = { ms: total, before, step };
+    };
+    const options: Pending[] = [];
+    for (let from = 0; from < to; from++) {
+      const [whole, shared] = best[from] as Best;
+      const before =
+        whole !== undefined && whole.ms <= (shared?.ms ?? Number.POSITIVE_INFINITY) ? whole : shared;
+      const span = before && space.span(from, to);
+      if (before === undefined || span === undefined) continue;
+      for (const option of wholeOptions(view, span, kinds)) {
+        if (whole !== undefined) consider(0, whole, option);
+        if (shared !== undefined) consider(1, shared, option);
+      }
+      for (const option of sharedOptions(view, span, members))
+        options.push({ atLeast: before.ms + option.atLeast, before, option });
+    }
+    for (const { before, option } of promising(
+      options,
+      () => here[1]?.ms ?? Number.POSITIVE_INFINITY,
+      space.end,
+    )) {
+      const built = option.build();
+      if (built !== undefined) consider(1, before, built);
+    }
+    best.push(here);
+  }
+  return best[space.end] as Best;
+}
+
+interface Pending {
+  readonly atLeast: number;
+  readonly before: Reached;
+  readonly option: Option;
+}
+
+/** Estimates are within this of what they stand for, nearly always. */
+const SLACK = 0.12;
+/** Operators times tiles that a search works out, over all cuts: tens of microseconds each. */
+const EFFORT = 8_000;
+/** Of which so many are spent on options that estimates speak against: on small models they say little. */
+const FREE_EFFORT = 3_000;
+/** Options worked out at every cut, whatever they cost. */
+const LEAST_BUILT = 2;
+
+/** The options that may be the best at a cut, the most promising first; `best` is what has been found so far. */
+function* promising(
+  options: Pending[],
+  best: () => number,
+  cuts: number,
+): Generator<{ before: Reached; option: Estimated }> {
+  options.sort((a, b) => a.atLeast - b.atLeast);
+  let least = best();
+  const found: { total: number; before: Reached; option: Estimated }[] = [];
+  for (const { atLeast, before, option } of options) {
+    if (atLeast > least) break;
+    const estimated = option.estimate(least - before.ms);
+    if (estimated === undefined) continue;
+    const total = before.ms + estimated.ms;
+    found.push({ total, before, option: estimated });
+    least = Math.min(least, total);
+  }
+  found.sort((a, b) => a.total - b.total);
+  let effort = 0;
+  for (const [built, next] of found.entries()) {
+    if (next.total > best() * (1 + SLACK) && effort > FREE_EFFORT / cuts) return;
+    if (built >= LEAST_BUILT && effort > EFFORT / cuts) return;
+    effort += next.option.effort;
+    yield next;
+  }
+}
+
+/** One device of each kind and memory: any other of the kind does as well. */
+function kindsOf(members: readonly Member[]): Member[] {
+  const kinds = new Map<string, Member>();
+  for (const member of members) {
+    const { memoryBytes, idleBytes } = member.device;
+    const key = `${member.kind} ${memoryBytes} ${idleBytes}`;
+    if (!kinds.has(key)) kinds.set(key, member);
+  }
+  return [...kinds.values()];
+}
+
+function stepsTo(reached: Reached): Step[] {
+  const steps: Step[] = [];
+  for (let at: Reached | undefined = reached; at?.step !== undefined; at = at.before) steps.unshift(at.step);
+  return steps;
+}

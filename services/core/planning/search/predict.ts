@@ -1,0 +1,121 @@
+/** What a plan is expected to do, by the same arithmetic the search compares plans with. */
+
+import { computeMs } from '../cost/fleet.ts';
+import type { Draft, Prediction, Strategy } from '../draft.ts';
+import { type FleetView, HUB, type Member, messageMs, taskMs } from './fleet-view.ts';
+import { bytesOn, holdingsOf, together } from './memory-of.ts';
+import { schedule } from './schedule.ts';
+import type { SearchSpace } from './space.ts';
+import { type Steady, steady } from './steady.ts';
+import { draftBlocks, type Step } from './step.ts';
+
+/** A plan that is compared with others: its steps and what is expected of it. */
+export interface Candidate {
+  readonly strategy: Strategy;
+  readonly steps: readonly Step[];
+  readonly inFlight: number;
+  readonly predicted: Prediction;
+}
+
+export interface CandidateInput {
+  readonly strategy: Strategy;
+  readonly steps: readonly Step[];
+  /** Frames under way at once; absent: as many as keep the busiest resource busy. */
+  readonly inFlight?: number | undefined;
+}
+
+/** Predicts a plan: one frame alone block by block, and a stream by the loads of its resources. */
+export function predict(view: FleetView, { strategy, steps, inFlight }: CandidateInput): Candidate {
+  const alone = strategy === 'one-device' ? localAlone(view, steps) : undefined;
+  const parts = steps.flatMap((step) => step.parts);
+  const latencyMs = alone ?? steps.reduce((sum, step) => sum + schedule(view, step.parts).ms, 0);
+  const stream = alone === undefined ? steady(view, parts) : { periodMs: alone, bottleneck: HUB };
+  const held = together(steps.map(holdingsOf));
+  const frames = inFlight ?? enough(latencyMs + waitsMs(view, steps), stream.periodMs, held.size);
+  const periodMs = Math.max(stream.periodMs, latencyMs / frames);
+  const memoryBytes: Record<string, number> = {};
+  for (const [index, holding] of [...held].sort(([a], [b]) => a - b)) {
+    const member = view.members[index] as Member;
+    memoryBytes[member.device.id] = bytesOn(member, holding);
+  }
+  return {
+    strategy,
+    steps,
+    inFlight: frames,
+    predicted: {
+      latencyMs,
+      framesPerSecond: 1000 / periodMs,
+      bytesPerFrame: alone === undefined ? bytesOf(view, steps) : 0,
+      bottleneck: nameOf(view, steps, stream),
+      memoryBytes,
+    },
+  };
+}
+
+/** Tasks of other blocks that one may have to wait for on a device: one computed, one received before it. */
+const AHEAD = 2;
+
+/** Milliseconds a frame waits in a stream for devices that are busy with other blocks, at the worst. */
+function waitsMs(view: FleetView, steps: readonly Step[]): number {
+  const longest = steps.map((step) => {
+    const onDevice = new Map<number, number>();
+    for (const { cost, on } of step.parts)
+      for (const index of on) {
+        const ms = taskMs(view.members[index] as Member, cost);
+        onDevice.set(index, Math.max(onDevice.get(index) ?? 0, ms));
+      }
+    return onDevice;
+  });
+  return longest.reduce((sum, own, at) => {
+    const others = longest.filter((_, block) => block !== at);
+    const wait = [...own.keys()].reduce(
+      (most, index) => Math.max(most, ...others.map((other) => other.get(index) ?? 0)),
+      0,
+    );
+    return sum + AHEAD * wait;
+  }, 0);
+}
+
+/** Frames that cover a frame's latency, and one more for each device to receive while it computes. */
+function enough(latencyMs: number, periodMs: number, devices: number): number {
+  if (!(periodMs > 0)) return 1 + devices;
+  return Math.ceil(latencyMs / periodMs - 1e-9) + devices;
+}
+
+/** Milliseconds of a model that runs in one piece where the frames are: nothing is sent at all. */
+function localAlone({ members }: FleetView, steps: readonly Step[]): number | undefined {
+  const part = steps.length === 1 ? steps[0]?.parts[0] : undefined;
+  const member = members[part?.on[0] ?? -1];
+  return part !== undefined && member?.local ? computeMs(member.device, part.cost.work) : undefined;
+}
+
+function bytesOf({ members }: FleetView, steps: readonly Step[]): number {
+  let bytes = 0;
+  for (const { parts } of steps) {
+    for (const { cost, on } of parts) {
+      if (on.some((index) => members[index]?.local !== true)) bytes += cost.bytesIn + cost.bytesOut;
+    }
+  }
+  return bytes;
+}
+
+/** The hub's processor goes by the name of the device on it where it computes for longer than it serves messages. */
+function nameOf(view: FleetView, steps: readonly Step[], { bottleneck, periodMs }: Steady): string {
+  if (bottleneck !== HUB) return view.resources[bottleneck] as string;
+  let messages = 0;
+  const used = new Set<number>();
+  for (const { parts } of steps) {
+    for (const { cost, on } of parts) {
+      messages += messageMs(view, cost.bytesIn) + messageMs(view, cost.bytesOut);
+      for (const index of on) used.add(index);
+    }
+  }
+  const local = view.members.find((member) => member.local && used.has(member.index));
+  return local !== undefined && messages < periodMs / 2 ? local.device.id : 'hub';
+}
+
+/** A candidate with its blocks as they are written. */
+export function draftFrom(space: SearchSpace, view: FleetView, candidate: Candidate): Draft {
+  const { strategy, steps, inFlight, predicted } = candidate;
+  return { strategy, blocks: draftBlocks(space, view, steps), inFlight, predicted };
+}

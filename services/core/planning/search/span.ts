@@ -1,0 +1,238 @@
+/** A span between two cuts: the block it is, and what it costs as a whole, in tiles and in shards. */
+
+import type { Graph } from '../../graph/types.ts';
+import { TilepipeError } from '../../runtime/errors.ts';
+import { elementBytes } from '../../tensor/dtype.ts';
+import { type Range, type Region, volume } from '../../tensor/region.ts';
+import type { Analysis } from '../../tiling/analyse.ts';
+import { coverRectangles, coverSize } from '../../tiling/cover.ts';
+import { area } from '../../tiling/range.ts';
+import { blockRegions } from '../../tiling/regions.ts';
+import { shardBlock } from '../../tiling/shard.ts';
+import type { Cover, FusedBlock, Rectangle } from '../../tiling/types.ts';
+import { blockWeightBytes, tilePeak, wholePeak } from '../cost/memory.ts';
+import type { Work } from '../cost/work.ts';
+import { shardWork, tileWork, wholeWork } from '../cost/work-of.ts';
+import { type Footprint, footprintOf } from './footprint.ts';
+
+/** What one part of a block asks of whatever device runs it. */
+export interface PartCost {
+  readonly work: Work;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly activationBytes: number;
+  readonly weightBytes: number;
+  /** Of an estimate: the share of the multiplications and bytes of `work` that it takes. Absent: all. */
+  readonly share?: number;
+}
+
+export interface SpanDeps {
+  readonly graph: Graph;
+  readonly analysis: Analysis;
+  readonly block: FusedBlock;
+  /** Positions of its ends in the space. */
+  readonly from: number;
+  readonly to: number;
+  readonly tileable: boolean;
+  /** The most shards it can be cut into; 1 where it cannot. */
+  readonly mostShards: number;
+}
+
+export class Span {
+  readonly #graph: Graph;
+  readonly #analysis: Analysis;
+  readonly block: FusedBlock;
+  readonly from: number;
+  readonly to: number;
+  readonly tileable: boolean;
+  readonly mostShards: number;
+  readonly #tiles = new Map<string, PartCost>();
+  readonly #covers = new Map<string, readonly PartCost[] | undefined>();
+  readonly #shards = new Map<string, readonly PartCost[]>();
+  #whole: PartCost | undefined;
+  /** null: not looked for yet. */
+  #footprint: Footprint | undefined | null = null;
+
+  constructor(deps: SpanDeps) {
+    this.#graph = deps.graph;
+    this.#analysis = deps.analysis;
+    this.block = deps.block;
+    this.from = deps.from;
+    this.to = deps.to;
+    this.tileable = deps.tileable;
+    this.mostShards = deps.mostShards;
+  }
+
+  /** In one piece. */
+  get whole(): PartCost {
+    this.#whole ??= {
+      work: wholeWork(this.#graph, this.#analysis, this.block),
+      bytesIn: this.#bytes(this.block.inputs),
+      bytesOut: this.#bytes(this.block.outputs),
+      activationBytes: wholePeak(this.#graph, this.block),
+      weightBytes: blockWeightBytes(this.#graph, this.block),
+    };
+    return this.#whole;
+  }
+
+  /** Works out what every search asks for. */
+  open(): void {
+    void this.whole;
+    this.#footprintOnce();
+  }
+
+  /** Rows and columns of its largest output; 0 where it cannot be tiled. */
+  get extents(): { readonly rows: number; readonly columns: number } {
+    return this.#footprintOnce() ?? { rows: 0, columns: 0 };
+  }
+
+  /** About what `tiles` would say, in a fraction of the time. */
+  estimate(cover: Cover): readonly PartCost[] | undefined {
+    const footprint = this.#footprintOnce();
+    if (footprint === undefined) return undefined;
+    const parts: PartCost[] = [];
+    for (const rectangle of coverRectangles(cover, footprint.rows, footprint.columns)) {
+      if (rectangle === undefined) return undefined;
+      parts.push(this.#estimated(footprint, rectangle));
+    }
+    return parts;
+  }
+
+  #footprintOnce(): Footprint | undefined {
+    if (this.#footprint === null) {
+      const { block } = this;
+      this.#footprint = this.tileable ? footprintOf(this.#graph, this.#analysis, block) : undefined;
+    }
+    return this.#footprint;
+  }
+
+  #estimated(footprint: Footprint, rectangle: Rectangle): PartCost {
+    const { whole } = this;
+    const share = footprint.work(rectangle);
+    return {
+      work: whole.work,
+      share,
+      bytesIn: whole.bytesIn * footprint.inputs(rectangle),
+      bytesOut: (whole.bytesOut * area(rectangle)) / (footprint.rows * footprint.columns),
+      activationBytes: whole.activationBytes * share,
+      weightBytes: whole.weightBytes,
+    };
+  }
+
+  /** In tiles; undefined where the maps are too small for the cover, or it cannot be tiled at all. */
+  tiles(cover: Cover): readonly PartCost[] | undefined {
+    if (!this.tileable) return undefined;
+    const key = cover.bands.map(({ share, columns }) => `${share}:${columns.join(',')}`).join(';');
+    if (!this.#covers.has(key)) this.#covers.set(key, this.#tile(cover));
+    return this.#covers.get(key);
+  }
+
+  /** In shards of the output channels; undefined where there are fewer channels than shares. */
+  shards(shares: readonly number[]): readonly PartCost[] | undefined {
+    if (this.mostShards < shares.length) return undefined;
+    const key = shares.join(' ');
+    let parts = this.#shards.get(key);
+    if (parts === undefined) {
+      parts = this.#shard(shares);
+      this.#shards.set(key, parts);
+    }
+    return parts;
+  }
+
+  #tile(cover: Cover): readonly PartCost[] | undefined {
+    const covered = this.block.outputs.map((tensor) => {
+      const axes = this.#analysis.axes.get(tensor);
+      const shape = this.#graph.tensors.get(tensor)?.shape;
+      if (axes === undefined || shape === undefined) return undefined;
+      const rectangles = coverRectangles(cover, shape[axes.row] as number, shape[axes.column] as number);
+      return { tensor, rectangles };
+    });
+    if (!covered.some((output) => output?.rectangles.every((rectangle) => rectangle !== undefined)))
+      return undefined;
+    const parts: PartCost[] = [];
+    for (let index = 0; index < coverSize(cover); index++) {
+      const outputs = new Map<string, Rectangle>();
+      let key = '';
+      for (const output of covered) {
+        if (output === undefined) return undefined;
+        const rectangle = output.rectangles[index];
+        if (rectangle === undefined) continue;
+        outputs.set(output.tensor, rectangle);
+        key += `${output.tensor} ${rectangle.rows} ${rectangle.columns};`;
+      }
+      const part = this.#tiles.get(key) ?? this.#tileCost(outputs);
+      if (part === undefined) return undefined;
+      this.#tiles.set(key, part);
+      parts.push(part);
+    }
+    return parts;
+  }
+
+  #tileCost(outputs: ReadonlyMap<string, Rectangle>): PartCost | undefined {
+    const graph = this.#graph;
+    const analysis = this.#analysis;
+    try {
+      const regions = blockRegions(graph, analysis, this.block, outputs);
+      return {
+        work: tileWork(graph, analysis, this.block, regions),
+        bytesIn: this.#regionBytes(regions.inputs),
+        bytesOut: this.#regionBytes(outputs),
+        activationBytes: tilePeak(graph, analysis, this.block, regions),
+        weightBytes: this.whole.weightBytes,
+      };
+    } catch (error) {
+      if (error instanceof TilepipeError && error.code === 'tiling-refused') return undefined;
+      throw error;
+    }
+  }
+
+  #shard(shares: readonly number[]): readonly PartCost[] {
+    const { whole, block } = this;
+    return shardBlock(this.#graph, this.#analysis, block, shares).map(({ inputs, outputs }): PartCost => {
+      const bytesOut = this.#sizes(outputs);
+      const bytesIn = this.#sizes(inputs);
+      const share = bytesOut / whole.bytesOut;
+      return {
+        work: shardWork(this.#graph, this.#analysis, block, share),
+        bytesIn,
+        bytesOut,
+        activationBytes: Math.ceil(bytesIn + share * Math.max(0, whole.activationBytes - whole.bytesIn)),
+        weightBytes: Math.ceil(share * whole.weightBytes),
+      };
+    });
+  }
+
+  #bytes(names: readonly string[]): number {
+    return names.reduce((sum, name) => sum + this.#tensorBytes(name), 0);
+  }
+
+  #tensorBytes(name: string): number {
+    const info = this.#graph.tensors.get(name);
+    return (info?.shape ?? [0]).reduce(
+      (product, extent) => product * extent,
+      elementBytes(info?.dtype ?? 'float32'),
+    );
+  }
+
+  #regionBytes(regions: ReadonlyMap<string, Rectangle | undefined>): number {
+    let bytes = 0;
+    for (const [name, rectangle] of regions) {
+      const axes = this.#analysis.axes.get(name);
+      const shape = this.#graph.tensors.get(name)?.shape;
+      const whole = this.#tensorBytes(name);
+      if (rectangle === undefined || axes === undefined || shape === undefined) bytes += whole;
+      else
+        bytes += (whole * area(rectangle)) / ((shape[axes.row] as number) * (shape[axes.column] as number));
+    }
+    return bytes;
+  }
+
+  #sizes(regions: ReadonlyMap<string, Region>): number {
+    let bytes = 0;
+    for (const [name, region] of regions) {
+      bytes +=
+        volume(region as readonly Range[]) * elementBytes(this.#graph.tensors.get(name)?.dtype ?? 'float32');
+    }
+    return bytes;
+  }
+}

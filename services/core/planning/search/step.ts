@@ -1,0 +1,60 @@
+/** One block of a plan while it is searched for, and the plan's steps as a draft. */
+
+import { shardBlock } from '../../tiling/shard.ts';
+import { tileBlock } from '../../tiling/tile-block.ts';
+import type { Cover, FusedBlock, Tile } from '../../tiling/types.ts';
+import { everything } from '../choose-blocks.ts';
+import type { DraftBlock, Mode } from '../draft.ts';
+import { wholeTile } from '../plan-document.ts';
+import { type FleetView, type Member, taskMs } from './fleet-view.ts';
+import type { Assigned } from './schedule.ts';
+import type { SearchSpace } from './space.ts';
+import type { Span } from './span.ts';
+
+export interface Step {
+  readonly span: Span;
+  readonly mode: Mode;
+  readonly parts: readonly Assigned[];
+  /** How the outputs are shared out, where they are. */
+  readonly cover?: Cover;
+  readonly shares?: readonly number[];
+}
+
+/** The best plans found: of blocks in one piece alone, and with at least one that several devices share. */
+export interface LatencyPlans {
+  readonly whole: readonly Step[] | undefined;
+  readonly shared: readonly Step[] | undefined;
+}
+
+/** A block in one piece, on any of some devices. */
+export function wholeStep(span: Span, on: readonly number[]): Step {
+  return { span, mode: 'whole', parts: [{ cost: span.whole, on }] };
+}
+
+/** Blocks as they are written: with their regions, numbered, on devices by their ids. */
+export function draftBlocks(space: SearchSpace, view: FleetView, steps: readonly Step[]): DraftBlock[] {
+  return steps.map((step, id): DraftBlock => {
+    const block = blockOf(space, step, id);
+    return {
+      block,
+      mode: step.mode,
+      parts: tilesOf(space, step, block).map((tile, index) => {
+        const { cost, on } = step.parts[index] as Assigned;
+        const devices = on.map((member) => (view.members[member] as Member).device.id);
+        return { tile, devices, ...cost, predictedMs: taskMs(view.members[on[0] as number] as Member, cost) };
+      }),
+    };
+  });
+}
+
+function blockOf({ graph, end }: SearchSpace, { span, mode }: Step, id: number): FusedBlock {
+  // Alone it takes inputs nobody reads as well: a frame has them.
+  if (mode === 'whole' && span.from === 0 && span.to === end) return { ...everything(graph), id };
+  return { ...span.block, id, kind: mode };
+}
+
+function tilesOf({ graph, analysis }: SearchSpace, step: Step, block: FusedBlock): Tile[] {
+  if (step.cover !== undefined) return tileBlock(graph, analysis, block, step.cover);
+  if (step.shares !== undefined) return shardBlock(graph, analysis, block, step.shares);
+  return [wholeTile(graph, block, analysis.blockMacs(block))];
+}

@@ -1,0 +1,95 @@
+/** The tasks of a plan as numbers: what each waits for, what waits for it, and who may run it. */
+
+import { TilepipeError } from '../../runtime/errors.ts';
+import { intersect } from '../../tensor/region.ts';
+import type { Fleet } from '../cost/fleet.ts';
+import type { Work } from '../cost/work.ts';
+import type { DraftBlock, DraftPart } from '../draft.ts';
+
+export interface SimulatedTask {
+  /** Position in the table, and so the order of submission. */
+  readonly index: number;
+  readonly block: number;
+  readonly part: number;
+  /** Parts of its block. */
+  readonly parts: number;
+  /** Positions of the devices that may run it, the preferred first. */
+  readonly devices: readonly number[];
+  readonly work: Work;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Tasks that must have been gathered before it. */
+  readonly needs: number;
+  /** Tasks that wait for it. */
+  readonly feeds: readonly number[];
+}
+
+/**
+ * One task per part, in order of block and part. A part waits for the earlier parts that make an element it reads,
+ * as the merger sends it as soon as those are there; one whose regions are not given waits for the whole block
+ * before. Throws `plan-invalid` for a device the fleet does not have.
+ */
+export function taskTable(blocks: readonly DraftBlock[], fleet: Fleet): SimulatedTask[] {
+  const positions = new Map(fleet.devices.map(({ id }, at) => [id, at]));
+  const everyone = fleet.devices.map((_, at) => at);
+  const rows = blocks.flatMap(({ parts }, block) =>
+    parts.map((part, at) => ({ part, at, block, parts: parts.length })),
+  );
+  const makers = makersByTensor(rows.map(({ part }) => part));
+  const feeds: number[][] = rows.map(() => []);
+  const needs = rows.map(({ part, block }, index) => {
+    const waited = needed(part, index, makers);
+    const before = rows.flatMap((row, at) => (row.block === block - 1 ? [at] : []));
+    const all = part.tile.inputs.size === 0 ? before : waited;
+    for (const maker of all) (feeds[maker] as number[]).push(index);
+    return all.length;
+  });
+  return rows.map(({ part, at, block, parts }, index) => ({
+    index,
+    block,
+    part: at,
+    parts,
+    devices: part.devices.length === 0 ? everyone : part.devices.map((id) => positionOf(positions, id)),
+    work: part.work,
+    bytesIn: part.bytesIn,
+    bytesOut: part.bytesOut,
+    needs: needs[index] as number,
+    feeds: feeds[index] as number[],
+  }));
+}
+
+interface Maker {
+  readonly index: number;
+  readonly part: DraftPart;
+}
+
+function makersByTensor(parts: readonly DraftPart[]): ReadonlyMap<string, readonly Maker[]> {
+  const makers = new Map<string, Maker[]>();
+  for (const [index, part] of parts.entries()) {
+    for (const tensor of part.tile.outputs.keys()) {
+      const known = makers.get(tensor);
+      if (known === undefined) makers.set(tensor, [{ index, part }]);
+      else known.push({ index, part });
+    }
+  }
+  return makers;
+}
+
+function needed(part: DraftPart, index: number, makers: ReadonlyMap<string, readonly Maker[]>): number[] {
+  const found = new Set<number>();
+  for (const [tensor, region] of part.tile.inputs) {
+    for (const maker of makers.get(tensor) ?? []) {
+      const made = maker.part.tile.outputs.get(tensor);
+      if (maker.index < index && made !== undefined && intersect(made, region) !== undefined)
+        found.add(maker.index);
+    }
+  }
+  return [...found];
+}
+
+function positionOf(positions: ReadonlyMap<string, number>, id: string): number {
+  const position = positions.get(id);
+  if (position === undefined)
+    throw new TilepipeError('plan-invalid', `the plan names a device "${id}" that is not there`);
+  return position;
+}

@@ -1,0 +1,750 @@
+// Generated from schemas/ by `npm run generate`. Do not edit.
+
+/**
+ * What `tilepipe plan --json` prints: the chosen plan, what it was held against, and what would change it. All times and rates are predictions.
+ */
+export interface Advice {
+  /**
+   * Name of the model.
+   */
+  model: string;
+  /**
+   * sha256 of the model file.
+   */
+  digest: string;
+  /**
+   * What was made best.
+   */
+  objective: 'latency' | 'throughput';
+  verdict: {
+    /**
+     * The advice in one sentence.
+     */
+    text: string;
+    /**
+     * False: stay on one device.
+     */
+    spread: boolean;
+    /**
+     * Devices the chosen plan uses.
+     */
+    devices: string[];
+    /**
+     * How many times faster, or how many times the frames, against the best single device; null where the model fits on none.
+     */
+    gain: number | null;
+  };
+  devices: {
+    /**
+     * Name.
+     */
+    id: string;
+    /**
+     * Medium between it and the hub; null: it runs on the hub.
+     */
+    medium: string | null;
+    /**
+     * Bytes a worker may use in all; null: no limit.
+     */
+    memoryBytes: number | null;
+    /**
+     * Its figures were not measured on it.
+     */
+    estimated: boolean;
+  }[];
+  media: {
+    /**
+     * Name.
+     */
+    name: string;
+    /**
+     * Megabits per second.
+     */
+    mbitPerSecond: number;
+    /**
+     * Whether both directions share it.
+     */
+    duplex: 'half' | 'full';
+    /**
+     * Milliseconds of a message beside its bytes.
+     */
+    latencyMs: number;
+  }[];
+  plan: {
+    /**
+     * Idea of distribution.
+     */
+    strategy: 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'mixed';
+    /**
+     * Frames under way at once that it is meant for.
+     */
+    inFlight: number;
+    /**
+     * One frame alone, in milliseconds.
+     */
+    latencyMs: number;
+    /**
+     * In a steady stream.
+     */
+    framesPerSecond: number;
+    /**
+     * Bytes through the hub.
+     */
+    bytesPerFrame: number;
+    /**
+     * Peak bytes by device, the worker itself included.
+     */
+    memoryBytes: {
+      [k: string]: number;
+    };
+    /**
+     * In the order they run.
+     */
+    blocks: {
+      /**
+       * Number of the block.
+       */
+      id: number;
+      /**
+       * Operators.
+       */
+      nodes: number;
+      /**
+       * Name of its first operator.
+       */
+      first: string;
+      /**
+       * Name of its last operator.
+       */
+      last: string;
+      /**
+       * In one piece, by tiles, or by output channels.
+       */
+      mode: 'whole' | 'tile' | 'shard';
+      /**
+       * Tasks it runs as.
+       */
+      parts: number;
+      /**
+       * Devices that run them.
+       */
+      devices: string[];
+      /**
+       * Share of the plan's multiply-accumulates, halo included.
+       */
+      macsShare: number;
+      /**
+       * Bytes of one frame from the hub to the devices.
+       */
+      bytesIn: number;
+      /**
+       * Bytes of one frame from the devices to the hub.
+       */
+      bytesOut: number;
+      /**
+       * Milliseconds until the slowest of its devices has computed its parts.
+       */
+      computeMs: number;
+      /**
+       * Why it runs in one piece, where something else was to be expected.
+       */
+      reason?: string;
+    }[];
+  };
+  /**
+   * The best plan of each strategy, the chosen one first.
+   */
+  alternatives: {
+    /**
+     * Idea of distribution; equal-tiles is parallel by somebody who takes the devices for equal.
+     */
+    name: 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'mixed' | 'equal-tiles';
+    /**
+     * Whether every device has the memory for it.
+     */
+    fits: boolean;
+    chosen: boolean;
+    /**
+     * One frame alone, in milliseconds.
+     */
+    latencyMs: number;
+    /**
+     * In a steady stream.
+     */
+    framesPerSecond: number;
+    /**
+     * Bytes through the hub.
+     */
+    bytesPerFrame: number;
+    /**
+     * Peak bytes by device, the worker itself included.
+     */
+    memoryBytes: {
+      [k: string]: number;
+    };
+    /**
+     * How it compares with the chosen plan.
+     */
+    note: string;
+  }[];
+  bottleneck: {
+    /**
+     * A device, a medium with its direction, or hub.
+     */
+    resource: string;
+    /**
+     * Share of the time it is busy in a steady stream.
+     */
+    busy: number;
+    /**
+     * The same in words.
+     */
+    text: string;
+    latency: {
+      /**
+       * Of one frame alone: milliseconds in which some device computes.
+       */
+      computeMs: number;
+      /**
+       * Milliseconds in which something travels and nothing is computed.
+       */
+      transferMs: number;
+      /**
+       * Milliseconds in which the hub alone is busy.
+       */
+      hubMs: number;
+    };
+  };
+  breakEven: {
+    /**
+     * link: there is one; never: one device is best at any link speed; always: several are; no-link: all devices are on the hub.
+     */
+    kind: 'link' | 'never' | 'always' | 'no-link';
+    /**
+     * Speed of the slowest medium, the others in proportion, below which one device is best.
+     */
+    mbitPerSecond?: number;
+    /**
+     * The same in words.
+     */
+    text: string;
+  };
+  whatIfs: {
+    /**
+     * As it was asked.
+     */
+    question: string;
+    /**
+     * The advice for that fleet in one sentence.
+     */
+    verdict: string;
+    /**
+     * Of the best plan then; absent where nothing fits the memory.
+     */
+    strategy?: 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'mixed';
+    /**
+     * Devices it uses.
+     */
+    devices?: number;
+    /**
+     * One frame alone, in milliseconds.
+     */
+    latencyMs?: number;
+    /**
+     * In a steady stream.
+     */
+    framesPerSecond?: number;
+    /**
+     * Bytes through the hub.
+     */
+    bytesPerFrame?: number;
+  }[];
+}
+
+export const adviceSchema = {
+  "$schema": "http://json-schema.org/draft-07/schema#",
+  "$id": "advice.schema.json",
+  "title": "Advice",
+  "description": "What `tilepipe plan --json` prints: the chosen plan, what it was held against, and what would change it. All times and rates are predictions.",
+  "type": "object",
+  "additionalProperties": false,
+  "required": [
+    "model",
+    "digest",
+    "objective",
+    "verdict",
+    "devices",
+    "media",
+    "plan",
+    "alternatives",
+    "bottleneck",
+    "breakEven",
+    "whatIfs"
+  ],
+  "properties": {
+    "model": {
+      "type": "string",
+      "description": "Name of the model."
+    },
+    "digest": {
+      "type": "string",
+      "description": "sha256 of the model file."
+    },
+    "objective": {
+      "type": "string",
+      "enum": [
+        "latency",
+        "throughput"
+      ],
+      "description": "What was made best."
+    },
+    "verdict": {
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "text",
+        "spread",
+        "devices",
+        "gain"
+      ],
+      "properties": {
+        "text": {
+          "type": "string",
+          "description": "The advice in one sentence."
+        },
+        "spread": {
+          "type": "boolean",
+          "description": "False: stay on one device."
+        },
+        "devices": {
+          "type": "array",
+          "items": {
+            "type": "string"
+          },
+          "description": "Devices the chosen plan uses."
+        },
+        "gain": {
+          "type": [
+            "number",
+            "null"
+          ],
+          "description": "How many times faster, or how many times the frames, against the best single device; null where the model fits on none."
+        }
+      }
+    },
+    "devices": {
+      "type": "array",
+      "items": {
+        "type": "object",
+        "additionalProperties": false,
+        "required": [
+          "id",
+          "medium",
+          "memoryBytes",
+          "estimated"
+        ],
+        "properties": {
+          "id": {
+            "type": "string",
+            "description": "Name."
+          },
+          "medium": {
+            "type": [
+              "string",
+              "null"
+            ],
+            "description": "Medium between it and the hub; null: it runs on the hub."
+          },
+          "memoryBytes": {
+            "type": [
+              "number",
+              "null"
+            ],
+            "description": "Bytes a worker may use in all; null: no limit."
+          },
+          "estimated": {
+            "type": "boolean",
+            "description": "Its figures were not measured on it."
+          }
+        }
+      }
+    },
+    "media": {
+      "type": "array",
+      "items": {
+        "type": "object",
+        "additionalProperties": false,
+        "required": [
+          "name",
+          "mbitPerSecond",
+          "duplex",
+          "latencyMs"
+        ],
+        "properties": {
+          "name": {
+            "type": "string",
+            "description": "Name."
+          },
+          "mbitPerSecond": {
+            "type": "number",
+            "minimum": 0,
+            "description": "Megabits per second."
+          },
+          "duplex": {
+            "type": "string",
+            "enum": [
+              "half",
+              "full"
+            ],
+            "description": "Whether both directions share it."
+          },
+          "latencyMs": {
+            "type": "number",
+            "minimum": 0,
+            "description": "Milliseconds of a message beside its bytes."
+          }
+        }
+      }
+    },
+    "plan": {
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "strategy",
+        "inFlight",
+        "latencyMs",
+        "framesPerSecond",
+        "bytesPerFrame",
+        "memoryBytes",
+        "blocks"
+      ],
+      "properties": {
+        "strategy": {
+          "type": "string",
+          "enum": [
+            "one-device",
+            "replicas",
+            "pipeline",
+            "parallel",
+            "mixed"
+          ],
+          "description": "Idea of distribution."
+        },
+        "inFlight": {
+          "type": "integer",
+          "minimum": 1,
+          "description": "Frames under way at once that it is meant for."
+        },
+        "latencyMs": {
+          "type": "number",
+          "minimum": 0,
+          "description": "One frame alone, in milliseconds."
+        },
+        "framesPerSecond": {
+          "type": "number",
+          "minimum": 0,
+          "description": "In a steady stream."
+        },
+        "bytesPerFrame": {
+          "type": "number",
+          "minimum": 0,
+          "description": "Bytes through the hub."
+        },
+        "memoryBytes": {
+          "type": "object",
+          "additionalProperties": {
+            "type": "number",
+            "minimum": 0
+          },
+          "description": "Peak bytes by device, the worker itself included."
+        },
+        "blocks": {
+          "type": "array",
+          "items": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": [
+              "id",
+              "nodes",
+              "first",
+              "last",
+              "mode",
+              "parts",
+              "devices",
+              "macsShare",
+              "bytesIn",
+              "bytesOut",
+              "computeMs"
+            ],
+            "properties": {
+              "id": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Number of the block."
+              },
+              "nodes": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Operators."
+              },
+              "first": {
+                "type": "string",
+                "description": "Name of its first operator."
+              },
+              "last": {
+                "type": "string",
+                "description": "Name of its last operator."
+              },
+              "mode": {
+                "type": "string",
+                "enum": [
+                  "whole",
+                  "tile",
+                  "shard"
+                ],
+                "description": "In one piece, by tiles, or by output channels."
+              },
+              "parts": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Tasks it runs as."
+              },
+              "devices": {
+                "type": "array",
+                "items": {
+                  "type": "string"
+                },
+                "description": "Devices that run them."
+              },
+              "macsShare": {
+                "type": "number",
+                "minimum": 0,
+                "description": "Share of the plan's multiply-accumulates, halo included.",
+                "maximum": 1
+              },
+              "bytesIn": {
+                "type": "number",
+                "minimum": 0,
+                "description": "Bytes of one frame from the hub to the devices."
+              },
+              "bytesOut": {
+                "type": "number",
+                "minimum": 0,
+                "description": "Bytes of one frame from the devices to the hub."
+              },
+              "computeMs": {
+                "type": "number",
+                "minimum": 0,
+                "description": "Milliseconds until the slowest of its devices has computed its parts."
+              },
+              "reason": {
+                "type": "string",
+                "description": "Why it runs in one piece, where something else was to be expected."
+              }
+            }
+          },
+          "description": "In the order they run."
+        }
+      }
+    },
+    "alternatives": {
+      "type": "array",
+      "items": {
+        "type": "object",
+        "additionalProperties": false,
+        "required": [
+          "name",
+          "fits",
+          "chosen",
+          "latencyMs",
+          "framesPerSecond",
+          "bytesPerFrame",
+          "memoryBytes",
+          "note"
+        ],
+        "properties": {
+          "name": {
+            "type": "string",
+            "enum": [
+              "one-device",
+              "replicas",
+              "pipeline",
+              "parallel",
+              "mixed",
+              "equal-tiles"
+            ],
+            "description": "Idea of distribution; equal-tiles is parallel by somebody who takes the devices for equal."
+          },
+          "fits": {
+            "type": "boolean",
+            "description": "Whether every device has the memory for it."
+          },
+          "chosen": {
+            "type": "boolean"
+          },
+          "latencyMs": {
+            "type": "number",
+            "minimum": 0,
+            "description": "One frame alone, in milliseconds."
+          },
+          "framesPerSecond": {
+            "type": "number",
+            "minimum": 0,
+            "description": "In a steady stream."
+          },
+          "bytesPerFrame": {
+            "type": "number",
+            "minimum": 0,
+            "description": "Bytes through the hub."
+          },
+          "memoryBytes": {
+            "type": "object",
+            "additionalProperties": {
+              "type": "number",
+              "minimum": 0
+            },
+            "description": "Peak bytes by device, the worker itself included."
+          },
+          "note": {
+            "type": "string",
+            "description": "How it compares with the chosen plan."
+          }
+        }
+      },
+      "description": "The best plan of each strategy, the chosen one first."
+    },
+    "bottleneck": {
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "resource",
+        "busy",
+        "text",
+        "latency"
+      ],
+      "properties": {
+        "resource": {
+          "type": "string",
+          "description": "A device, a medium with its direction, or hub."
+        },
+        "busy": {
+          "type": "number",
+          "minimum": 0,
+          "description": "Share of the time it is busy in a steady stream.",
+          "maximum": 1
+        },
+        "text": {
+          "type": "string",
+          "description": "The same in words."
+        },
+        "latency": {
+          "type": "object",
+          "additionalProperties": false,
+          "required": [
+            "computeMs",
+            "transferMs",
+            "hubMs"
+          ],
+          "properties": {
+            "computeMs": {
+              "type": "number",
+              "minimum": 0,
+              "description": "Of one frame alone: milliseconds in which some device computes."
+            },
+            "transferMs": {
+              "type": "number",
+              "minimum": 0,
+              "description": "Milliseconds in which something travels and nothing is computed."
+            },
+            "hubMs": {
+              "type": "number",
+              "minimum": 0,
+              "description": "Milliseconds in which the hub alone is busy."
+            }
+          }
+        }
+      }
+    },
+    "breakEven": {
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "kind",
+        "text"
+      ],
+      "properties": {
+        "kind": {
+          "type": "string",
+          "enum": [
+            "link",
+            "never",
+            "always",
+            "no-link"
+          ],
+          "description": "link: there is one; never: one device is best at any link speed; always: several are; no-link: all devices are on the hub."
+        },
+        "mbitPerSecond": {
+          "type": "number",
+          "minimum": 0,
+          "description": "Speed of the slowest medium, the others in proportion, below which one device is best."
+        },
+        "text": {
+          "type": "string",
+          "description": "The same in words."
+        }
+      }
+    },
+    "whatIfs": {
+      "type": "array",
+      "items": {
+        "type": "object",
+        "additionalProperties": false,
+        "required": [
+          "question",
+          "verdict"
+        ],
+        "properties": {
+          "question": {
+            "type": "string",
+            "description": "As it was asked."
+          },
+          "verdict": {
+            "type": "string",
+            "description": "The advice for that fleet in one sentence."
+          },
+          "strategy": {
+            "type": "string",
+            "enum": [
+              "one-device",
+              "replicas",
+              "pipeline",
+              "parallel",
+              "mixed"
+            ],
+            "description": "Of the best plan then; absent where nothing fits the memory."
+          },
+          "devices": {
+            "type": "integer",
+            "minimum": 0,
+            "description": "Devices it uses."
+          },
+          "latencyMs": {
+            "type": "number",
+            "minimum": 0,
+            "description": "One frame alone, in milliseconds."
+          },
+          "framesPerSecond": {
+            "type": "number",
+            "minimum": 0,
+            "description": "In a steady stream."
+          },
+          "bytesPerFrame": {
+            "type": "number",
+            "minimum": 0,
+            "description": "Bytes through the hub."
+          }
+        }
+      }
+    }
+  }
+};

@@ -1,0 +1,53 @@
+/** A worker's own profile: from the cache or measured now, with the link as it is, retained on the bus. */
+
+import type { Channels } from '../../core/bus/connections.ts';
+import type { Log } from '../../core/runtime/log.ts';
+import type { Profile } from '../../core/schema/generated/profile.ts';
+import type { Executor } from '../executor/executor.ts';
+import { ProfileCache } from './cache.ts';
+import { limitsHere } from './limits.ts';
+import { measureLink } from './link.ts';
+import { GENERAL, hardwareHere, measureProfile } from './profile.ts';
+
+export interface AnnounceDeps {
+  /** The worker's id. */
+  readonly id: string;
+  readonly channels: Pick<Channels, 'topics' | 'control' | 'data'>;
+  /** Started; says in its description which executor it is. */
+  readonly executor: Executor;
+  readonly threads: number;
+  /** Folder of the cache. */
+  readonly folder: string;
+  readonly log: Log;
+}
+
+/** Before the worker takes tasks: what else runs would be measured with it. */
+export async function announceProfile(deps: AnnounceDeps): Promise<Profile> {
+  const { id, channels, log } = deps;
+  const { topics, control, data } = channels;
+  const profile = await ownProfile(deps);
+  const link = await measureLink({ data, topic: topics.build('inbox', { role: 'worker', id }) });
+  const announced = { ...profile, link };
+  await control.publish(topics.build('profile', { id }), Buffer.from(JSON.stringify(announced)), {
+    qos: 1,
+    retain: true,
+  });
+  log.info({ latencyMs: link.latencyMs, bytesPerMs: link.upBytesPerMs }, 'profile published');
+  return announced;
+}
+
+async function ownProfile({ id, executor, threads, folder, log }: AnnounceDeps): Promise<Profile> {
+  const cache = new ProfileCache(folder);
+  const limits = limitsHere();
+  const key = {
+    hardware: hardwareHere(threads, limits),
+    executor: executor.describe(),
+    measuredFor: GENERAL,
+  };
+  const known = cache.get(key, id);
+  if (known !== undefined) return known;
+  log.info('measuring this machine; once, and again after a change of hardware or executor');
+  const profile = await measureProfile({ device: id, threads, limits });
+  cache.put(key, profile);
+  return profile;
+}

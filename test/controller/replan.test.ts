@@ -1,0 +1,195 @@
+/** The controller's re-planning over a real broker: what it makes of telemetry, statuses and plans that fail to load. */
+
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { EmbeddedBroker } from '../../services/broker/embedded-broker.ts';
+import { LocalChannels } from '../../services/broker/local-bus.ts';
+import { Controller } from '../../services/controller/controller.ts';
+import { type PlanChange, Replanning } from '../../services/controller/replan/replanning.ts';
+import { planDigest } from '../../services/core/flow/plan-index.ts';
+import type { Draft } from '../../services/core/planning/draft.ts';
+import { TilepipeError } from '../../services/core/runtime/errors.ts';
+import { createLog } from '../../services/core/runtime/log.ts';
+import type { Announcement } from '../../services/core/schema/generated/announcement.ts';
+import type { Status } from '../../services/core/schema/generated/status.ts';
+import type { Telemetry } from '../../services/core/schema/generated/telemetry.ts';
+import { gridPlan } from '../core/flow/plans.ts';
+import { toyDevice, toyFleet, toyPlan, toyPredict } from '../core/planning/replan/world.ts';
+import { Inbox } from '../support/inbox.ts';
+
+const IDS = ['w0', 'w1', 'w2'];
+const FLEET = toyFleet(IDS.map((id) => toyDevice(id)));
+const FRAMES = { maxInFlight: 2, maxWaiting: 8, deadlineMs: 10_000, attempts: 3 };
+
+let broker: EmbeddedBroker;
+let channels: LocalChannels;
+let controller: Controller;
+let announced: Inbox;
+const ends: (() => Promise<void>)[] = [];
+
+beforeEach(async () => {
+  broker = new EmbeddedBroker({ port: 0 });
+  await broker.start();
+  channels = new LocalChannels({ broker });
+  await channels.start();
+  const { control, topics } = channels;
+  controller = new Controller({ id: 'c', control, topics, log: createLog('c'), store: 'http://127.0.0.1:1' });
+  await controller.start();
+  announced = await Inbox.on(control, 'tilepipe/plan/+');
+  for (const id of IDS) await say(id);
+});
+
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
+  await controller.stop();
+  await channels.stop();
+  await broker.stop();
+});
+
+async function say(id: string, more: Partial<Status> = {}): Promise<void> {
+  const status: Status = { role: 'worker', id, state: 'online', wire: [1], version: '0', ...more };
+  const payload = Buffer.from(JSON.stringify(status));
+  await channels.control.publish(`tilepipe/status/worker/${id}`, payload, { qos: 1, retain: true });
+}
+
+/** A plan with the draft's parts as tasks. */
+async function prepare(draft: Draft) {
+  const parts = draft.blocks[0]?.parts ?? [];
+  const plan = gridPlan({ height: 56, grids: draft.blocks.map(() => [parts.length, 1] as const) });
+  for (const task of plan.tasks) {
+    const part = parts[task.index ?? -1];
+    if (task.kind === 'run' && part !== undefined) {
+      task.devices = [...part.devices];
+      task.macs = part.tile.macs;
+    }
+  }
+  return { plan, digest: planDigest(plan) };
+}
+
+async function begin(more: { prepare?: typeof prepare; plan?: typeof toyPlan } = {}) {
+  const draft = toyPlan(FLEET);
+  const running = { draft, plan: await prepare(draft), settings: {}, frames: FRAMES };
+  await controller.rollOut(running);
+  const changes: PlanChange[] = [];
+  const { control, topics } = channels;
+  const replanning = new Replanning(
+    { control, topics, controller, log: createLog('r') },
+    {
+      fleet: FLEET,
+      objective: 'latency',
+      predict: toyPredict,
+      plan: toyPlan,
+      prepare,
+      ...more,
+      running,
+      changed: (change) => changes.push(change),
+    },
+  );
+  await replanning.start();
+  ends.push(() => replanning.stop());
+  return { replanning, changes, draft, digest: running.plan.digest };
+}
+
+let number = 0;
+async function tell(digest: string, draft: Draft, load: Record<string, number>): Promise<void> {
+  const tasks = draft.blocks.flatMap(({ block, parts }) =>
+    parts.map(({ tile, devices: [worker = ''] }): Telemetry['tasks'][number] => {
+      const computeMs = (4 + 10 * tile.macs) * (load[worker] ?? 1);
+      const sums = { computeSumMs: computeMs, queueMs: 0, queueSumMs: 0, restMs: 5, bytes: 9 };
+      return { worker, plan: digest, task: `b${block.id}.t${tile.index}`, count: 1, computeMs, ...sums };
+    }),
+  );
+  const telemetry: Telemetry = {
+    role: 'merger',
+    id: 'm',
+    number: number++,
+    windowMs: 500,
+    tasks,
+    workers: [],
+    omitted: 0,
+  };
+  await channels.control.publish('tilepipe/telemetry/merger/m', Buffer.from(JSON.stringify(telemetry)));
+}
+
+/** Documents in plenty, until a plan beyond the first `known` is announced. */
+async function tellUntil(known: number, digest: string, draft: Draft, load: Record<string, number>) {
+  for (let i = 0; i < 50 && announced.messages.length <= known; i++) await tell(digest, draft, load);
+  return newest(await announced.have(known + 1));
+}
+
+function newest(messages: readonly { payload: Buffer }[]): Announcement {
+  return JSON.parse(messages.at(-1)?.payload.toString() ?? '');
+}
+const tilesOf = ({ plan }: Announcement) =>
+  plan.tasks
+    .filter(({ kind, block }) => kind === 'run' && block === 0)
+    .map(({ devices, macs }) => [devices?.[0], macs]);
+
+test('telemetry of a slow device brings a plan in which it does less', async () => {
+  const { replanning, changes, draft, digest } = await begin();
+  for (let i = 0; i < 5; i++) await tell(digest, draft, {});
+  const changed = await tellUntil(1, digest, draft, { w2: 4 });
+  expect(tilesOf(changed)).toEqual([
+    ['w0', 25],
+    ['w1', 25],
+    ['w2', 6],
+  ]);
+  expect(changed).toMatchObject({ frames: FRAMES, controller: 'c' });
+  await replanning.stop();
+  expect(changes).toMatchObject([{ why: 'gain', digest: changed.digest }]);
+  expect(replanning.digest).toBe(changed.digest);
+  expect(replanning.counters()).toMatchObject({ 'replan.test.changes': 1, 'replan.test.speed.w2': 4000 });
+});
+
+test('a worker that goes is planned without at once, with no telemetry at all', async () => {
+  const { changes } = await begin();
+  await say('w1', { state: 'offline' });
+  expect(tilesOf(newest(await announced.have(2))).map(([id]) => id)).toEqual(['w0', 'w2']);
+  expect(changes.length).toBeLessThanOrEqual(1);
+});
+
+test('a plan that a worker cannot load is taken back', async () => {
+  const { draft, digest } = await begin();
+  for (let i = 0; i < 5; i++) await tell(digest, draft, {});
+  const changed = await tellUntil(1, digest, draft, { w2: 4 });
+  await say('w0', { plans: { [changed.digest]: { state: 'failed', code: 'model-refused', error: 'no' } } });
+  const back = newest(await announced.have(3));
+  expect(back.digest).toBe(digest);
+});
+
+test('what is no telemetry is counted, and what is of no known plan or device says nothing', async () => {
+  const { replanning, draft, digest } = await begin();
+  for (const text of ['{', '{}', '[]', `{"role":"merger","x":"${'y'.repeat(600_000)}"}`])
+    await channels.control.publish('tilepipe/telemetry/merger/m', Buffer.from(text));
+  for (let i = 0; i < 20; i++) await tell('f'.repeat(64), draft, { w2: 4 });
+  const strangers = {
+    ...draft,
+    blocks: draft.blocks.map((block) => ({ ...block, parts: block.parts.slice(0, 0) })),
+  };
+  await tell(digest, strangers, {});
+  // Messages of one bus keep their order: these are the last that count.
+  const told = Inbox.on(channels.control, 'tilepipe/telemetry/+/+');
+  await tell(digest, draft, {});
+  await (await told).have(1);
+  expect(replanning.counters()).toMatchObject({ 'replan.telemetry.rejected': 4, 'replan.test.changes': 0 });
+  expect(announced.messages.length).toBe(1);
+});
+
+test('where nothing can be planned or prepared the plan stays', async () => {
+  let asked = 0;
+  const { replanning, digest } = await begin({
+    prepare: async () => {
+      asked++;
+      throw new TilepipeError('cache-unwritable', 'full');
+    },
+  });
+  await say('w1', { state: 'offline' });
+  await say('w2', { state: 'draining' });
+  const told = await Inbox.on(channels.control, 'tilepipe/status/worker/w0');
+  await say('w0');
+  await told.have(1);
+  await replanning.stop();
+  // Once, and again only after a while.
+  expect(asked).toBe(1);
+  expect(replanning.digest).toBe(digest);
+  expect(announced.messages.length).toBe(1);
+});

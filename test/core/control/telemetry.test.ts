@@ -1,0 +1,91 @@
+/** What a dispatcher tells of its tasks: sums and medians per worker and task, in bounded memory. */
+
+import { expect, test } from 'vitest';
+import { type Sample, TelemetryWindow } from '../../../services/core/control/telemetry.ts';
+import type { WorkerSummary } from '../../../services/core/flow/dispatch.ts';
+import { validator } from '../../../services/core/runtime/validate.ts';
+import { type Telemetry, telemetrySchema } from '../../../services/core/schema/generated/telemetry.ts';
+
+const PLAN = 'a'.repeat(64);
+const check = validator<Telemetry>(telemetrySchema, 'wire-invalid');
+
+const sample = (worker: string, task: string, computeMs: number, more: Partial<Sample> = {}): Sample => ({
+  worker,
+  plan: PLAN,
+  task,
+  totalMs: computeMs + 15,
+  bytes: 100,
+  receivedMs: 1000,
+  startedMs: 1005,
+  endedMs: 1005 + computeMs,
+  ...more,
+});
+const idle = (id: string, more: Partial<WorkerSummary> = {}): WorkerSummary => {
+  return { id, active: 0, done: 0, failures: 0, timeouts: 0, troubles: 0, ...more };
+};
+
+test('medians and sums of computing, queueing and the ways there and back', () => {
+  const window = new TelemetryWindow();
+  for (const computeMs of [10, 30, 20]) window.add(sample('w1', 'b0.t0', computeMs));
+  window.add(sample('w2', 'b0.t0', 40));
+  const told = window.take([]);
+  expect(told?.tasks).toEqual([
+    {
+      worker: 'w1',
+      plan: PLAN,
+      task: 'b0.t0',
+      count: 3,
+      computeMs: 20,
+      computeSumMs: 60,
+      queueMs: 5,
+      queueSumMs: 15,
+      restMs: 10,
+      bytes: 300,
+    },
+    expect.objectContaining({ worker: 'w2', count: 1, computeMs: 40 }),
+  ]);
+  check({ role: 'merger', id: 'm', number: 0, windowMs: 500, ...told });
+});
+
+test('each window begins anew, and where nothing happened nothing is told', () => {
+  const window = new TelemetryWindow();
+  window.add(sample('w1', 'b0.t0', 10));
+  expect(window.take([])?.tasks.length).toBe(1);
+  expect(window.take([idle('w1')])).toBeUndefined();
+  window.add(sample('w1', 'b0.t0', 99));
+  expect(window.take([])?.tasks[0]).toMatchObject({ count: 1, computeMs: 99, computeSumMs: 99, bytes: 100 });
+});
+
+test('an answer nobody waited for tells of the computing only, one without stamps nothing', () => {
+  const window = new TelemetryWindow();
+  window.add(sample('w1', 'b0.t0', 10, { totalMs: undefined, bytes: 0 }));
+  window.add(sample('w1', 'b0.t0', 10, { startedMs: undefined }));
+  const [row] = window.take([])?.tasks ?? [];
+  expect(row).toMatchObject({ count: 1, computeMs: 10 });
+  expect(row?.restMs).toBeUndefined();
+});
+
+test('workers with tasks out or with timeouts in this window', () => {
+  const window = new TelemetryWindow();
+  const told = (...workers: WorkerSummary[]) => window.take(workers)?.workers ?? [];
+  expect(told(idle('w1', { active: 2 }), idle('w2'))).toEqual([{ worker: 'w1', active: 2, timeouts: 0 }]);
+  expect(told(idle('w2', { timeouts: 3 }))).toEqual([{ worker: 'w2', active: 0, timeouts: 3 }]);
+  expect(told(idle('w2', { timeouts: 4 }))).toEqual([{ worker: 'w2', active: 0, timeouts: 1 }]);
+  // It came back under its name.
+  expect(told(idle('w2', { timeouts: 1 }))).toEqual([{ worker: 'w2', active: 0, timeouts: 1 }]);
+});
+
+test('as many rows as there is room for; the rest is counted', () => {
+  const window = new TelemetryWindow();
+  for (let task = 0; task < 600; task++) window.add(sample('w1', `b0.t${task}`, 1));
+  const told = window.take([]);
+  expect(told?.tasks.length).toBe(512);
+  expect(told?.omitted).toBe(88);
+  check({ role: 'splitter', id: 's', number: 0, windowMs: 500, ...told });
+});
+
+test('a median over more answers than are kept is that of the newest', () => {
+  const window = new TelemetryWindow();
+  for (let i = 0; i < 40; i++) window.add(sample('w1', 'b0.t0', i < 20 ? 1 : 7));
+  expect(window.take([])?.tasks[0]).toMatchObject({ count: 40, computeMs: 7, computeSumMs: 160 });
+});

@@ -1,0 +1,179 @@
+/** `tilepipe plan`: should a model be spread over these devices, how, and what will that give? */
+
+import { stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { OpenedModel } from '../../services/controller/prepare.ts';
+import { adviceOf } from '../../services/core/planning/advise/advice-document.ts';
+import { type Advice, advise } from '../../services/core/planning/advise/advise.ts';
+import { limited } from '../../services/core/planning/advise/changed-fleet.ts';
+import { parseSize } from '../../services/core/planning/advise/units.ts';
+import { parseWhatIf, WHAT_IF_FORMS, type WhatIf } from '../../services/core/planning/advise/what-if.ts';
+import type { Fleet } from '../../services/core/planning/cost/fleet.ts';
+import { openSpace } from '../../services/core/planning/search/search.ts';
+import { simulate } from '../../services/core/planning/simulate/simulate.ts';
+import { TilepipeError } from '../../services/core/runtime/errors.ts';
+import { type ModelFlags, openFlags, openingOptions } from '../model-flags.ts';
+import { threadCount, whole } from '../numbers.ts';
+import { Progress, print, printJson } from '../output.ts';
+import { readCatalogue, showCatalogue } from '../plan/catalogue.ts';
+import { fleetFor } from '../plan/fleet-for.ts';
+import { planSvg } from '../plan/plan-svg.ts';
+import { showAdvice } from '../plan/show-advice.ts';
+import { timelineSvg } from '../simulate/timeline-svg.ts';
+
+interface Flags extends Partial<ModelFlags> {
+  readonly devices?: string;
+  readonly objective: 'latency' | 'throughput';
+  readonly threads: number;
+  readonly memory?: number;
+  readonly inFlight?: number;
+  readonly whatIf?: readonly WhatIf[];
+  readonly svg?: string;
+  readonly catalogue?: string;
+  readonly deadline?: number;
+  readonly json?: boolean;
+}
+
+/** Frames under way that a plan may be asked for. */
+const MOST_IN_FLIGHT = 1024;
+
+export function register(program: Command): void {
+  openingOptions(program.command('plan').option('--model <file>', 'ONNX file'))
+    .description('Say whether spreading a model over devices pays, how, and what it will give')
+    .option('--devices <file>', 'devices.yaml with the profiles of the devices; without it, this machine')
+    .option('--threads <n>', 'without --devices: threads of one run', threadCount, 1)
+    .option('--objective <name>', 'latency of one frame, or throughput of a stream', objective, 'latency')
+    .option(
+      '--memory <size>',
+      'most memory for weights and activations on a device, as in 64MB; the worker itself is not in it',
+      parseSize,
+    )
+    .option('--in-flight <n>', 'frames under way at once, for throughput', whole(1, MOST_IN_FLIGHT))
+    .option(
+      '--what-if <change>',
+      `ask about other devices (repeatable): ${WHAT_IF_FORMS.join('; ')}; a comma joins several`,
+      question,
+    )
+    .option('--svg <file>', 'draw the plan: tiles, blocks, timeline')
+    .option('--catalogue <folder>', 'say for every .onnx file of a folder whether it is answered in time')
+    .option('--deadline <time>', 'with --catalogue: most time a frame may take, as in 500ms', duration)
+    .option('--json', 'print advice.schema.json; with --catalogue catalogue.schema.json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  npx tilepipe plan --model yolo.onnx --devices devices.yaml --what-if "+1 device" --what-if link=100mbit\n  npx tilepipe plan --catalogue models --devices devices.yaml --deadline 500ms',
+    )
+    .action((flags: Flags) => (flags.catalogue === undefined ? one(flags) : several(flags)));
+}
+
+function objective(text: string): Flags['objective'] {
+  if (text === 'latency' || text === 'throughput') return text;
+  throw new TilepipeError('usage', `objective "${text}" is neither latency nor throughput`);
+}
+
+function question(text: string, all: readonly WhatIf[] = []): WhatIf[] {
+  return [...all, parseWhatIf(text)];
+}
+
+/** Milliseconds of `500ms` or `2s`. */
+function duration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(ms|s)$/.exec(text.trim());
+  const value = Number(match?.[1]) * (match?.[2] === 's' ? 1000 : 1);
+  if (value > 0) return value;
+  throw new TilepipeError('usage', `"${text}" is not a time like 500ms or 2s`);
+}
+
+async function one(flags: Flags): Promise<void> {
+  const { model: file } = flags;
+  if (file === undefined)
+    throw new TilepipeError('usage', 'say which model: --model FILE, or --catalogue DIR');
+  if (flags.deadline !== undefined) throw new TilepipeError('usage', '--deadline goes with --catalogue');
+  if (flags.svg !== undefined) await checkFolder(flags.svg);
+  const progress = new Progress();
+  progress.say('reading the model');
+  const model = await openFlags({ ...flags, model: file });
+  const fleet = await fleetOfFlags(flags, model, progress);
+  progress.say('searching');
+  const advice = advise({
+    space: openSpace(model.graph, model.analysis),
+    fleet,
+    objective: flags.objective,
+    ...(flags.inFlight === undefined ? {} : { inFlight: flags.inFlight }),
+    whatIfs: flags.whatIf ?? [],
+  });
+  progress.clear();
+  if (flags.svg !== undefined) await writeSvg(flags.svg, model, advice);
+  const document = adviceOf(advice, model);
+  if (flags.json) printJson(document);
+  else showAdvice(document);
+}
+
+/** Before minutes of work, not after them. */
+async function checkFolder(path: string): Promise<void> {
+  const folder = dirname(resolve(path));
+  const found = await stat(folder).catch(() => undefined);
+  if (found?.isDirectory() !== true)
+    throw new TilepipeError('usage', `cannot write ${path}: ${folder} is no folder`);
+}
+
+async function fleetOfFlags(
+  flags: Flags,
+  model: OpenedModel | undefined,
+  progress: Progress,
+): Promise<Fleet> {
+  const { devices: file, threads } = flags;
+  const fleet = await fleetFor({ devices: file, model, threads, progress: (text) => progress.say(text) });
+  const { memory } = flags;
+  if (memory === undefined) return fleet;
+  const devices = fleet.devices.map((device) => {
+    const asked = limited(device, memory);
+    return asked.memoryBytes < device.memoryBytes ? asked : device;
+  });
+  return { ...fleet, devices };
+}
+
+/** Frames in a timeline: more would be bars too thin to see. */
+const DRAWN = 12;
+
+async function writeSvg(path: string, model: OpenedModel, advice: Advice): Promise<void> {
+  const { chosen, fleet, verdict, bottleneck, breakEven } = advice;
+  // What a plan for a stream does is only seen in one.
+  const frames = chosen.inFlight === 1 ? 1 : Math.min(DRAWN, 2 * chosen.inFlight);
+  const options = { frames, inFlight: chosen.inFlight, binding: 'late', timeline: true } as const;
+  const simulated = simulate(chosen.blocks, fleet, options);
+  const svg = planSvg({
+    graph: model.graph,
+    analysis: model.analysis,
+    fleet,
+    draft: chosen,
+    title: `${model.name}: ${verdict}`,
+    remarks: [bottleneck.text, breakEven.text],
+    timeline: (width, colours) => timelineSvg(simulated, { width, colours }),
+    frames,
+  });
+  try {
+    await writeFile(path, svg);
+  } catch (error) {
+    throw new TilepipeError('usage', `cannot write ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function several(flags: Flags): Promise<void> {
+  const { catalogue = '', deadline } = flags;
+  if (flags.model !== undefined)
+    throw new TilepipeError('usage', '--catalogue and --model exclude each other');
+  if (deadline === undefined) throw new TilepipeError('usage', '--catalogue needs --deadline, as in 500ms');
+  if (flags.svg !== undefined || flags.whatIf !== undefined)
+    throw new TilepipeError('usage', '--svg and --what-if go with --model');
+  const progress = new Progress();
+  const document = await readCatalogue({
+    folder: catalogue,
+    deadlineMs: deadline,
+    fleet: await fleetOfFlags(flags, undefined, progress),
+    open: (file) => openFlags({ ...flags, model: file }),
+    progress: (text) => progress.say(text),
+  });
+  progress.clear();
+  if (flags.json) printJson(document);
+  else print(showCatalogue(document));
+}

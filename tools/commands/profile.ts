@@ -1,0 +1,146 @@
+/** `tilepipe profile`: what this machine's operators, memory and link cost. */
+
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Command } from 'commander';
+import { Connections } from '../../services/core/bus/connections.ts';
+import { TilepipeError } from '../../services/core/runtime/errors.ts';
+import { cacheFolder } from '../../services/core/runtime/paths.ts';
+import type { Profile } from '../../services/core/schema/generated/profile.ts';
+import { OrtExecutor } from '../../services/worker/executor/ort.ts';
+import { ProfileCache } from '../../services/worker/profile/cache.ts';
+import { limitsHere } from '../../services/worker/profile/limits.ts';
+import { measureLink } from '../../services/worker/profile/link.ts';
+import { GENERAL, hardwareHere, measureProfile } from '../../services/worker/profile/profile.ts';
+import { openFlags } from '../model-flags.ts';
+import { threadCount, wholeNumber } from '../numbers.ts';
+import { bytes, ms, Progress, print, printJson, table } from '../output.ts';
+import { type BrokerFlags, brokerAddress, brokerOptions } from '../service-flags.ts';
+
+interface Flags extends BrokerFlags {
+  readonly model?: string;
+  readonly shape?: readonly string[];
+  readonly fillSeed?: number;
+  readonly threads: number;
+  readonly id?: string;
+  readonly fresh?: boolean;
+  readonly json?: boolean;
+  readonly output?: string;
+}
+
+const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];
+
+export function register(program: Command): void {
+  brokerOptions(program.command('profile'))
+    .description('Measure what operators, memory and (with --broker) the link cost on this machine')
+    .option('--model <file>', "measure this model's own layers as well")
+    .option('--shape <NAME=1x3xHxW>', 'shape of an input whose dimensions are open (repeatable)', collect)
+    .option('--fill-seed <n>', 'replace constant-filled weights by seeded random ones', wholeNumber)
+    .option('--threads <n>', 'threads of one run', threadCount, 1)
+    .option('--id <name>', 'device the profile is for (default: the host name)')
+    .option('--fresh', 'measure again, whatever the cache holds')
+    .option('--json', 'print profile.schema.json')
+    .option('--output <file>', 'write the profile there, for a devices.yaml')
+    .addHelpText('after', '\nExample:\n  npx tilepipe profile --model yolo.onnx --output kitchen.json')
+    .action(async (flags: Flags) => {
+      const profile = await profileOf(flags);
+      if (flags.output !== undefined) write(flags.output, profile);
+      if (flags.json) printJson(profile);
+      else show(profile);
+    });
+}
+
+async function profileOf(flags: Flags): Promise<Profile> {
+  const own = await measured(flags);
+  if (flags.broker === undefined) return own;
+  const channels = new Connections({
+    ...brokerAddress(flags),
+    service: `profile-${randomBytes(4).toString('hex')}`,
+  });
+  await channels.start();
+  try {
+    const { topics, data } = channels;
+    const id = `profile-${randomBytes(8).toString('hex')}`;
+    return {
+      ...own,
+      link: await measureLink({ data, topic: topics.build('inbox', { role: 'worker', id }) }),
+    };
+  } finally {
+    await channels.stop();
+  }
+}
+
+async function measured(flags: Flags): Promise<Profile> {
+  const {
+    threads,
+    fresh,
+    id: device = hostname()
+      .replace(/[^A-Za-z0-9_.-]/g, '-')
+      .slice(0, 64),
+  } = flags;
+  const model = flags.model === undefined ? undefined : await openFlags({ ...flags, model: flags.model });
+  const limits = limitsHere();
+  const executor = await executorName(threads);
+  const key = { hardware: hardwareHere(threads, limits), executor, measuredFor: model?.digest ?? GENERAL };
+  const cache = new ProfileCache(cacheFolder('profiles'));
+  const known = fresh ? undefined : cache.get(key, device);
+  if (known !== undefined) return known;
+  const line = new Progress();
+  const profile = await measureProfile({
+    device,
+    threads,
+    limits,
+    model,
+    progress: (done, total) => line.say(`measured ${done} of ${total} tasks`),
+  });
+  line.clear();
+  cache.put(key, profile);
+  return profile;
+}
+
+/** What the executor calls itself is known once it runs. */
+async function executorName(threads: number): Promise<string> {
+  const executor = new OrtExecutor({ threads });
+  await executor.start();
+  const name = executor.describe();
+  await executor.stop();
+  return name;
+}
+
+function write(path: string, profile: Profile): void {
+  try {
+    writeFileSync(path, `${JSON.stringify(profile, null, 2)}\n`);
+  } catch (error) {
+    throw new TilepipeError('usage', `${path} cannot be written: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function show(profile: Profile): void {
+  const { hardware, link } = profile;
+  const quota = hardware.quota === undefined ? '' : `, ${hardware.quota} of a processor`;
+  print(`${profile.device}: ${hardware.processor} (${hardware.arch}), threads ${hardware.threads}${quota}`);
+  print(
+    `${profile.executor}; memory ${profile.memoryBytes === undefined ? 'unlimited' : bytes(profile.memoryBytes)}, ${bytes(profile.idleBytes)} before any model`,
+  );
+  print(`a task ${ms(profile.taskMs)}, the wire ${rate(profile.byteMs)} of the processor`);
+  const rows = Object.entries(profile.kinds).map(([kind, cost]) => [
+    kind,
+    `${(cost.run * 1000).toFixed(0)} us`,
+    cost.mac === 0 ? '-' : `${(1e-6 / cost.mac).toFixed(1)} GMAC/s`,
+    rate(cost.byte),
+    rate(cost.weight),
+    cost.error === undefined ? '-' : `${(100 * cost.error).toFixed(0)} %`,
+    cost.samples ?? 0,
+  ]);
+  print(table(['kind', 'each', 'multiplies', 'activations', 'weights', 'error', 'samples'], rows));
+  if (link === undefined) return;
+  print(`link: ${ms(link.latencyMs)} one way, ${((link.upBytesPerMs * 8) / 1000).toFixed(1)} Mbit/s`);
+}
+
+/** Milliseconds per byte as gigabytes per second; a cost of nothing as '-'. */
+function rate(msPerByte: number): string {
+  return msPerByte === 0 ? '-' : `${(1e-6 / msPerByte).toFixed(1)} GB/s`;
+}

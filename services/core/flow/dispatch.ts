@@ -276,7 +276,8 @@ export class Dispatcher<T> {
   #send(live: Live<T>, worker: WorkerState): DispatchAction<T> {
     const now = this.#options.now();
     const { item } = live;
-    const expiresAt = now + this.#durations.deadlineMs(item.sort);
+    // Twice the time for each further attempt: on a link that has become slow, more copies would only slow it more.
+    const expiresAt = now + this.#durations.deadlineMs(item.sort) * 2 ** live.attempts;
     worker.active.set(item.key, { owner: live, expiresAt });
     live.asked.set(worker.view.id, now);
     live.out++;

@@ -132,7 +132,9 @@ describe('the dispatcher', () => {
       expect(words(advance(99))).toEqual([]);
       expect(words(advance(1))).toEqual(['w1<f0/a#2']);
       dispatcher.workerUpdate(worker('w2'));
-      expect(words(advance(100))).toEqual(['w2<f0/a#3']);
+      // Each further attempt has twice the time.
+      expect(words(advance(199))).toEqual([]);
+      expect(words(advance(1))).toEqual(['w2<f0/a#3']);
       expect(dispatcher.workers().map(({ timeouts, troubles }) => [timeouts, troubles])).toEqual([
         [2, 2],
         [0, 0],
@@ -153,7 +155,7 @@ describe('the dispatcher', () => {
         ['w2', 1],
       ]);
       // w2 is still counted on for the item that has ended, until its own deadline.
-      expect((dispatcher.nextDeadline() ?? 0) - now()).toBe(50);
+      expect((dispatcher.nextDeadline() ?? 0) - now()).toBe(150);
     });
 
     test('wait for the budget when it is spent', () => {
@@ -247,7 +249,7 @@ describe('the dispatcher', () => {
       const { dispatcher, advance } = bench({ firstDeadlineMs: 10, maxAttempts: 3 });
       dispatcher.workerUpdate(worker('w1'));
       dispatcher.submit(item('f0/a'));
-      expect([advance(10), advance(10), advance(10)].map(words)).toEqual([
+      expect([advance(10), advance(20), advance(40)].map(words)).toEqual([
         ['w1<f0/a#2'],
         ['w1<f0/a#3'],
         ['f0/a!frame-deadline'],

@@ -8,6 +8,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // `expect.poll` gives up after a second by default: less than a busy machine takes for anything.
+    expect: { poll: { timeout: 20_000 } },
     env: { TILEPIPE_LOG: 'error' },
   },
 });

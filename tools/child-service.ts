@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { type BrokerAddress, withoutUserInfo } from '../services/core/bus/connections.ts';
 import { entryPath } from '../services/core/runtime/entry.ts';
 
 /** Longer than a service may drain. */
@@ -17,6 +18,26 @@ export function startChild(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env,
   });
+}
+
+/**
+ * How a service process is told where its broker is. Credentials go into its environment, where no process list
+ * shows them; those this process has there are its as they are.
+ */
+export function brokerArguments(address: BrokerAddress): { argv: string[]; env: NodeJS.ProcessEnv } {
+  const { url, root, username, password, protocolVersion, maxMessageBytes } = withoutUserInfo(address);
+  const argv = ['--broker', url];
+  if (root !== undefined) argv.push('--root', root);
+  if (protocolVersion === 5) argv.push('--mqtt5');
+  if (maxMessageBytes !== undefined) argv.push('--max-message-bytes', String(maxMessageBytes));
+  return {
+    argv,
+    env: {
+      ...process.env,
+      ...(username === undefined ? {} : { TILEPIPE_BROKER_USERNAME: username }),
+      ...(password === undefined ? {} : { TILEPIPE_BROKER_PASSWORD: password }),
+    },
+  };
 }
 
 export function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {

@@ -9,7 +9,11 @@ type With<T, K extends keyof T> = T & Required<Pick<T, K>>;
 type Section<K extends keyof Config> = NonNullable<Config[K]>;
 type Listed = Config['pipelines'][number];
 
-export type PipelineConfig = With<Listed, 'grid' | 'maxInFlight' | 'maxWaiting' | 'deadlineMs' | 'attempts'>;
+/** `maxInFlight` where nothing is said, and no plan asks for more. */
+export const FRAMES_IN_FLIGHT = 4;
+
+/** With `grid` it is cut so; without it is planned, as `plan` says where it is there. */
+export type PipelineConfig = With<Listed, 'maxWaiting' | 'deadlineMs' | 'attempts'>;
 
 /** A configuration after validation, which fills in every default. */
 export interface FullConfig extends Omit<Config, 'broker' | 'pipelines'> {
@@ -22,7 +26,7 @@ export interface FullConfig extends Omit<Config, 'broker' | 'pipelines'> {
     /** As text: a `{file: path}` has been read by now. */
     readonly password?: string;
   };
-  readonly store: Required<Section<'store'>>;
+  readonly store: With<Section<'store'>, 'host' | 'port'>;
   readonly health: With<Section<'health'>, 'host'>;
   readonly workers: Required<Section<'workers'>>;
   readonly pipelines: readonly PipelineConfig[];
@@ -36,6 +40,9 @@ export function readConfig(file: string): FullConfig {
   const names = config.pipelines.map(({ name }) => name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) throw invalid(file, `pipelines: "${twice}" is there twice`);
+  const both = config.pipelines.findIndex(({ grid, plan }) => grid !== undefined && plan !== undefined);
+  if (both >= 0)
+    throw invalid(file, `pipelines[${both}]: grid and plan exclude each other: grid is one fixed plan`);
   const { url, protocol } = config.broker;
   if (url === undefined && protocol === 5)
     throw invalid(

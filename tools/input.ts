@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import type { TensorInfo } from '../services/core/graph/types.ts';
 import { TilepipeError } from '../services/core/runtime/errors.ts';
+import { pipelineSchema } from '../services/core/schema/generated/pipeline.ts';
 import { elementBytes, halfFromFloat } from '../services/core/tensor/dtype.ts';
 import type { Settings } from '../services/core/vision/settings.ts';
 import type { TensorData } from '../services/core/wire/message.ts';
@@ -32,8 +33,8 @@ export async function pictureInput(
   return [tensor];
 }
 
-/** Largest picture file a command sends: pictures travel whole, and the embedded broker takes this much. */
-export const PICTURE_BYTES = 4 * 2 ** 20;
+/** Largest picture file a command sends: what a pipeline takes by default, and with it the embedded broker. */
+export const PICTURE_BYTES = pipelineSchema.properties.limits.properties.maxImageBytes.default;
 
 export async function readPicture(path: string): Promise<Buffer> {
   try {

@@ -79,8 +79,7 @@ export class LocalCluster {
     const { threads } = this.#options;
     for (const spec of specs) {
       const worker = new WorkerProcess({
-        broker: this.address.url,
-        ...(this.address.protocolVersion === 5 ? { mqtt5: true } : {}),
+        broker: this.address,
         ...(threads === undefined ? {} : { threads }),
         ...spec,
       });
@@ -109,8 +108,12 @@ export class LocalCluster {
     await this.controller.rollOut({ plan, settings, frames });
     const workers = this.#workers.filter(({ running }) => running);
     const ended = new AbortController();
-    for (const worker of workers) worker.onEnd(() => ended.abort(endedEarly(worker)));
-    await this.controller.whenReady(plan.digest, workers.length, READY_LIMIT_MS, ended.signal);
+    const undo = workers.map((worker) => worker.onEnd(() => ended.abort(endedEarly(worker))));
+    try {
+      await this.controller.whenReady(plan.digest, workers.length, READY_LIMIT_MS, ended.signal);
+    } finally {
+      for (const each of undo) each();
+    }
   }
 
   /** The splitter goes first, for its last frames need all the others; then who has nothing left to do. */

@@ -15,7 +15,12 @@ import { SplitterPart } from '../services/splitter/part.ts';
 /** Where a service finds its broker: an address, or one in this process. */
 export type Place =
   | { readonly address: BrokerAddress }
-  | { readonly broker: EmbeddedBroker; readonly root?: string };
+  | {
+      readonly broker: EmbeddedBroker;
+      readonly root?: string;
+      /** Largest payload published; that of remote services by default. */
+      readonly maxMessageBytes?: number;
+    };
 
 export interface ServiceFlags {
   readonly id: string;
@@ -36,7 +41,7 @@ function rootOf(place: Place): string | undefined {
 
 function channels(place: Place, service: string, will: Will, log: Log): Channels {
   if ('address' in place) return new Connections({ ...place.address, service, will, log });
-  return new LocalChannels({ broker: place.broker, root: place.root, log });
+  return new LocalChannels({ ...place, log });
 }
 
 /** Wraps a role's part into a service of its own. */

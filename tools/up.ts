@@ -2,15 +2,17 @@
 
 import { EmbeddedBroker } from '../services/broker/embedded-broker.ts';
 import { brokerService } from '../services/broker/main.ts';
-import type { BrokerAddress } from '../services/core/bus/connections.ts';
+import { type BrokerAddress, isLoopback } from '../services/core/bus/connections.ts';
 import { BlobCache } from '../services/core/runtime/blobs.ts';
 import { TilepipeError } from '../services/core/runtime/errors.ts';
 import { createLog } from '../services/core/runtime/log.ts';
 import { cacheFolder } from '../services/core/runtime/paths.ts';
-import { startChild } from './child-service.ts';
+import { settle } from '../services/core/vision/settings.ts';
+import { brokerArguments, startChild } from './child-service.ts';
 import type { FullConfig } from './config.ts';
-import { deployAll } from './deployments.ts';
+import { Deployments } from './deployments.ts';
 import { KeptProcess } from './kept-process.ts';
+import { checkPipeline } from './pipeline-file.ts';
 import { controllerService, mergerService, type Place, splitterService } from './services.ts';
 import { startWorker } from './worker-process.ts';
 
@@ -37,9 +39,10 @@ export class Up implements Stoppable {
     try {
       const embedded = broker.url === undefined ? await this.#startBroker(root) : undefined;
       const address = brokerAddressOf(this.#config, embedded);
-      const place: Place = embedded !== undefined && combined ? { broker: embedded, root } : { address };
+      const { maxMessageBytes } = broker;
+      const place: Place =
+        embedded !== undefined && combined ? { broker: embedded, root, maxMessageBytes } : { address };
       const blobs = new BlobCache({ folder: cacheFolder('blobs') });
-      handDownSecrets(address);
       // Before the splitter and the merger, to be stopped after them: their last frames need workers.
       await this.#begin(new LocalWorkers(this.#workers(address)));
       const { service, part } = controllerService({ id: 'controller', place, health }, { blobs, store });
@@ -51,7 +54,17 @@ export class Up implements Stoppable {
         await this.#begin(this.#role('merger', address));
         await this.#begin(this.#role('splitter', address));
       }
-      await deployAll(this.#config, this.#file, part.controller, blobs, this.log);
+      await this.#begin(
+        new Deployments({
+          config: this.#config,
+          file: this.#file,
+          part,
+          blobs,
+          log: this.log,
+          workers: this.#config.workers.count,
+          local: this.#localIds(address),
+        }),
+      );
     } catch (error) {
       await this.stop('start failed');
       throw error;
@@ -74,29 +87,38 @@ export class Up implements Stoppable {
 
   async #startBroker(root: string): Promise<EmbeddedBroker> {
     const { host, port } = this.#config.broker;
-    const broker = new EmbeddedBroker({ host, port, log: createLog('broker') });
+    const limits = { maxMessageBytes: largestMessage(this.#config) };
+    const broker = new EmbeddedBroker({ host, port, limits, log: createLog('broker') });
     await this.#begin(broker);
     await this.#begin(brokerService(broker, createLog('broker'), { root }));
     this.log.info({ url: broker.url }, 'broker is listening');
     return broker;
   }
 
-  #workers({ url, root, protocolVersion }: BrokerAddress): KeptProcess[] {
-    const { count, threads } = this.#config.workers;
-    return Array.from({ length: count }, (_, index) => {
-      const name = `worker-${index}`;
-      const mqtt5 = protocolVersion === 5;
-      const spec = { id: name, broker: url, threads, mqtt5, ...(root === undefined ? {} : { root }) };
+  #workers(broker: BrokerAddress): KeptProcess[] {
+    const { workers, pipelines } = this.#config;
+    const { threads } = workers;
+    const profile = pipelines.some(({ grid, plan }) => grid === undefined && plan?.devices === undefined);
+    return this.#workerIds().map((name) => {
+      const spec = { id: name, broker, threads, profile };
       return new KeptProcess({ name, log: this.log, launch: () => startWorker(spec) });
     });
   }
 
+  #workerIds(): string[] {
+    return Array.from({ length: this.#config.workers.count }, (_, index) => `worker-${index}`);
+  }
+
+  /** Where the broker is on another machine, tiles go there and back even to a worker on this one. */
+  #localIds({ url }: BrokerAddress): ReadonlySet<string> {
+    return new Set(isLoopback(new URL(url).hostname) ? this.#workerIds() : []);
+  }
+
   /** Splitter or merger as a process of its own. */
-  #role(name: 'splitter' | 'merger', { url, root, protocolVersion }: BrokerAddress): KeptProcess {
-    const argv = [name, '--id', name, '--broker', url];
-    if (root !== undefined) argv.push('--root', root);
-    if (protocolVersion === 5) argv.push('--mqtt5');
-    return new KeptProcess({ name, log: this.log, launch: () => startChild(argv) });
+  #role(name: 'splitter' | 'merger', address: BrokerAddress): KeptProcess {
+    const { argv, env } = brokerArguments(address);
+    const launch = () => startChild([name, '--id', name, ...argv], env);
+    return new KeptProcess({ name, log: this.log, launch });
   }
 }
 
@@ -112,10 +134,12 @@ function brokerAddressOf({ broker, root }: FullConfig, embedded: EmbeddedBroker 
   };
 }
 
-/** Child processes find credentials in their environment, where no process list shows them. */
-function handDownSecrets({ username, password }: BrokerAddress): void {
-  if (username !== undefined) process.env.TILEPIPE_BROKER_USERNAME = username;
-  if (password !== undefined) process.env.TILEPIPE_BROKER_PASSWORD = password;
+/** What the embedded broker must take: the largest message of a service, and the largest picture of a pipeline. */
+function largestMessage({ broker, pipelines }: FullConfig): number {
+  const pictures = pipelines.map(({ name, limits = {} }) => {
+    return settle(checkPipeline({ limits }, `pipeline ${name}`)).limits.maxImageBytes;
+  });
+  return Math.max(broker.maxMessageBytes, ...pictures);
 }
 
 class LocalWorkers implements Stoppable {

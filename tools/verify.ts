@@ -2,13 +2,15 @@
 
 import { type OpenedModel, type PreparedPlan, preparePlan } from '../services/controller/prepare.ts';
 import { Connections } from '../services/core/bus/connections.ts';
-import { everything } from '../services/core/planning/choose-blocks.ts';
+import type { Graph } from '../services/core/graph/types.ts';
+import { chooseBlocks, everything } from '../services/core/planning/choose-blocks.ts';
 import type { Grid } from '../services/core/planning/grid.ts';
 import { tileableShare } from '../services/core/planning/summary.ts';
 import { BlobCache } from '../services/core/runtime/blobs.ts';
 import { cacheFolder } from '../services/core/runtime/paths.ts';
 import type { Plan } from '../services/core/schema/generated/plan.ts';
 import type { VerifyReport } from '../services/core/schema/generated/verify-report.ts';
+import type { Analysis } from '../services/core/tiling/analyse.ts';
 import { gridCover } from '../services/core/tiling/cover.ts';
 import type { Settings } from '../services/core/vision/settings.ts';
 import type { TensorData } from '../services/core/wire/message.ts';
@@ -64,7 +66,10 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
         FRAMES,
       );
       progress(`${text}: running`);
-      cases.push(await oneCase(cluster, text, grid, prepared, inputs, reference, tolerance, started));
+      const untiled = untiledBlock(model, grid);
+      cases.push(
+        await oneCase(cluster, text, grid, prepared, inputs, reference, tolerance, started, untiled),
+      );
     }
   };
   try {
@@ -97,6 +102,7 @@ async function oneCase(
   reference: readonly TensorData[],
   tolerance: number,
   started: number,
+  untiled: string | undefined,
 ): Promise<Case> {
   const tiled = plan.blocks.filter(({ kind }) => kind === 'tile');
   const tiles = plan.tasks.filter(({ shape }) => shape === 'tile').length;
@@ -107,6 +113,7 @@ async function oneCase(
   );
   const reason =
     difference.reason ??
+    untiled ??
     (short === undefined ? undefined : `block ${short.id} ran in fewer tiles than ${rows * columns}`);
   const pass = reason === undefined && difference.maxRelDiff !== null && difference.maxRelDiff <= tolerance;
   return {
@@ -121,6 +128,29 @@ async function oneCase(
     milliseconds: performance.now() - started,
     ...(reason === undefined ? {} : { reason }),
   };
+}
+
+/**
+ * The first block that runs whole for no other reason than that the grid does not fit its maps: then the numbers prove
+ * nothing of the grid. A map of one position is no grid's to tile.
+ */
+function untiledBlock({ graph, analysis }: OpenedModel, { rows, columns }: Grid): string | undefined {
+  if (rows * columns === 1) return undefined;
+  const chosen = chooseBlocks(graph, analysis, gridCover(rows, columns)).find(
+    ({ block, reason }) =>
+      block.kind === 'whole' &&
+      reason !== undefined &&
+      !block.nodes.some(({ index }) => analysis.refusals.has(index)) &&
+      block.outputs.some((name) => positions(analysis, graph, name) > 1),
+  );
+  return chosen && `block ${chosen.block.id} ran whole: ${chosen.reason}`;
+}
+
+/** Rows times columns of a tensor. */
+function positions(analysis: Analysis, graph: Graph, tensor: string): number {
+  const { row = 0, column = 0 } = analysis.axes.get(tensor) ?? {};
+  const { shape = [] } = graph.tensors.get(tensor) ?? {};
+  return (shape[row] ?? 1) * (shape[column] ?? 1);
 }
 
 /** Sends the frame over a real MQTT connection, as a camera would, and takes the raw outputs off one. */

@@ -1,28 +1,29 @@
 /** Worker processes started by this one: each a service of its own on the same broker. */
 
 import type { ChildProcess } from 'node:child_process';
-import { endChild, hasEnded, startChild } from './child-service.ts';
+import type { BrokerAddress } from '../services/core/bus/connections.ts';
+import { brokerArguments, endChild, hasEnded, startChild } from './child-service.ts';
 
 export interface WorkerSpec {
   readonly id: string;
-  readonly broker: string;
-  readonly root?: string;
-  readonly mqtt5?: boolean;
+  readonly broker: BrokerAddress;
   readonly threads?: number;
+  /** Whether it measures this machine, and says so before it takes tasks. */
+  readonly profile?: boolean;
   /** Pins: the only block, and tile, it runs. */
   readonly block?: number;
   readonly tile?: number;
 }
 
 /** Starts a worker; it logs what is wrong only, unless the environment says otherwise. */
-export function startWorker({ id, broker, root, mqtt5, threads, block, tile }: WorkerSpec): ChildProcess {
-  const argv = ['worker', '--id', id, '--broker', broker];
-  if (root !== undefined) argv.push('--root', root);
-  if (mqtt5) argv.push('--mqtt5');
+export function startWorker({ id, broker, threads, profile, block, tile }: WorkerSpec): ChildProcess {
+  const { argv: reaching, env } = brokerArguments(broker);
+  const argv = ['worker', '--id', id, ...reaching];
   if (threads !== undefined) argv.push('--threads', String(threads));
+  if (profile) argv.push('--profile');
   if (block !== undefined) argv.push('--block', String(block));
   if (tile !== undefined) argv.push('--tile', String(tile));
-  return startChild(argv, { ...process.env, TILEPIPE_LOG: process.env.TILEPIPE_LOG ?? 'warn' });
+  return startChild(argv, { ...env, TILEPIPE_LOG: env.TILEPIPE_LOG ?? 'warn' });
 }
 
 export class WorkerProcess {
@@ -50,9 +51,11 @@ export class WorkerProcess {
     return typeof exitCode === 'number' ? `ended with exit code ${exitCode}` : undefined;
   }
 
-  /** Hears once when the process ends, by itself or not. */
-  onEnd(listener: () => void): void {
-    this.#child?.once('exit', listener);
+  /** Hears once when the process ends, by itself or not; the function returned undoes it. */
+  onEnd(listener: () => void): () => void {
+    const child = this.#child;
+    child?.once('exit', listener);
+    return () => child?.off('exit', listener);
   }
 
   start(): void {

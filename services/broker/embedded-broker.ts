@@ -4,15 +4,16 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { Aedes } from 'aedes';
 import { TilepipeError } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
+import { pipelineSchema } from '../core/schema/generated/pipeline.ts';
 import { GuardedConnection } from './guarded-connection.ts';
 import { listenError, Policy, type Refusal } from './policy.ts';
 
 export interface BrokerLimits {
-  /** Largest payload taken from a client, in bytes. Camera frames travel whole, so it exceeds the bus's limit. */
+  /** Largest payload taken from a client, in bytes; by default a picture of the size pipelines take by default. */
   readonly maxMessageBytes?: number | undefined;
   readonly maxConnections?: number | undefined;
   readonly maxTopicLevels?: number | undefined;
-  /** Payload bytes of all retained messages. */
+  /** Bytes of all retained messages, topics included. */
   readonly maxRetainedBytes?: number | undefined;
   /** Bytes that may wait for one client before those who publish to it wait. */
   readonly clientBufferBytes?: number | undefined;
@@ -53,7 +54,8 @@ export interface BrokerMessage {
 export type BrokerListener = (message: BrokerMessage, done: () => void) => void;
 
 const LIMITS = {
-  maxMessageBytes: 4 * 2 ** 20,
+  // Camera frames travel whole, and MQTT 3.1.1 has no answer to one that is too large but to hang up.
+  maxMessageBytes: pipelineSchema.properties.limits.properties.maxImageBytes.default,
   maxConnections: 256,
   maxTopicLevels: 16,
   maxRetainedBytes: 64 * 2 ** 20,

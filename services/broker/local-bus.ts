@@ -5,6 +5,7 @@ import type { Channels } from '../core/bus/connections.ts';
 import { Topics } from '../core/bus/topics.ts';
 import { TilepipeError } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
+import { DEFAULT_MAX_MESSAGE_BYTES } from '../core/wire/limits.ts';
 import type { BrokerMessage, EmbeddedBroker } from './embedded-broker.ts';
 import { TopicGate } from './topic-gate.ts';
 
@@ -17,7 +18,6 @@ export interface LocalBusOptions {
   readonly log?: Log | undefined;
 }
 
-const MAX_MESSAGE_BYTES = 900_000;
 const TOPIC_BUFFER_BYTES = 4 * 2 ** 20;
 
 interface Delivery {
@@ -53,7 +53,7 @@ export class LocalBus implements Bus {
 
   constructor(options: LocalBusOptions) {
     this.#options = options;
-    this.maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
+    this.maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
     this.#gate = new TopicGate(options.topicBufferBytes ?? TOPIC_BUFFER_BYTES);
   }
 
@@ -192,6 +192,11 @@ export class LocalChannels implements Channels {
 
   get connected(): boolean {
     return this.#bus.connected;
+  }
+
+  /** The broker is on this machine. */
+  get facing(): string | undefined {
+    return undefined;
   }
 
   async intake(): Promise<Bus> {

@@ -5,9 +5,12 @@ import { TilepipeError } from '../core/runtime/errors.ts';
 export interface PolicyLimits {
   /** Levels of a topic, 1 to 100. */
   readonly maxTopicLevels: number;
-  /** Payload bytes of all retained messages together. */
+  /** Bytes of all retained messages together: payloads, topics and RETAINED_BYTES for each. */
   readonly maxRetainedBytes: number;
 }
+
+/** What the library keeps of a retained message beside payload and topic: the packet and its places in the store. */
+const RETAINED_BYTES = 512;
 
 /** A refusal with the name it is counted under. */
 export class Refusal extends Error {
@@ -46,8 +49,10 @@ export class Policy {
     return undefined;
   }
 
-  #retain(topic: string, bytes: number): Refusal | undefined {
+  #retain(topic: string, payloadBytes: number): Refusal | undefined {
     const before = this.#retained.get(topic) ?? 0;
+    // An empty payload removes what was retained [MQTT-3.3.1-10].
+    const bytes = payloadBytes === 0 ? 0 : payloadBytes + Buffer.byteLength(topic) + RETAINED_BYTES;
     const after = this.#retainedBytes - before + bytes;
     if (bytes > before && after > this.#limits.maxRetainedBytes) {
       return new Refusal('retained-full', `retained messages already take ${this.#retainedBytes} bytes`);

@@ -1,30 +1,46 @@
 /** The controller as a service: the model store beside it lives and ends with it. */
 
+import { isLoopback } from '../core/bus/connections.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
 import type { Part, Service } from '../core/runtime/service.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import { Controller } from './controller.ts';
+import { Profiles } from './profiles.ts';
 import { Replanning, type ReplanOptions } from './replan/replanning.ts';
 import { ModelStore } from './store.ts';
 
 export interface ControllerOptions {
   readonly blobs: BlobCache;
-  /** Where the store listens; loopback and any free port by default. */
-  readonly store?: { readonly host?: string; readonly port?: number };
+  /**
+   * Where the store listens, loopback and any free port by default, and the address workers are told; without `url`
+   * it is worked out from where the broker is.
+   */
+  readonly store?: {
+    readonly host?: string | undefined;
+    readonly port?: number | undefined;
+    readonly url?: string | undefined;
+  };
 }
 
 const LOOPBACK = '127.0.0.1';
+/** Hosts that stand for every address of this machine. */
+const EVERYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+/** Stands for the host of the worker's own broker address. */
+const BROKER = 'broker';
 
 export class ControllerPart implements Part {
   readonly #store: ModelStore;
   readonly #host: string;
+  readonly #url: string | undefined;
   #controller: Controller | undefined;
+  #profiles: Profiles | undefined;
   #service: Service | undefined;
   /** By pipeline. */
   readonly #replannings = new Map<string, Replanning>();
 
   constructor({ blobs, store = {} }: ControllerOptions) {
     this.#host = store.host ?? LOOPBACK;
+    this.#url = store.url;
     this.#store = new ModelStore({ blobs, host: this.#host, port: store.port ?? 0 });
   }
 
@@ -32,6 +48,12 @@ export class ControllerPart implements Part {
   get controller(): Controller {
     if (this.#controller === undefined) throw new Error('the controller has not started');
     return this.#controller;
+  }
+
+  /** What workers measured of themselves; only between `start` and `stop`. */
+  get profiles(): Profiles {
+    if (this.#profiles === undefined) throw new Error('the controller has not started');
+    return this.#profiles;
   }
 
   /**
@@ -56,16 +78,26 @@ export class ControllerPart implements Part {
     } = service;
     this.#service = service;
     await this.#store.start();
-    // Beyond loopback the store is reached on the machine that the workers know as the broker's.
-    const host = this.#host === LOOPBACK ? LOOPBACK : 'broker';
     this.#controller = new Controller({
       id,
       control,
       topics,
       log,
-      store: `http://${host}:${this.#store.port}`,
+      store: this.#storeUrl(service),
     });
     await this.#controller.start();
+    this.#profiles = new Profiles({ control, topics });
+    await this.#profiles.start();
+  }
+
+  /** Where workers find the store: it may listen everywhere, and be known by another name. */
+  #storeUrl({ channels: { facing }, log }: Service): string {
+    if (this.#url !== undefined) return this.#url;
+    // Beside the broker it is reached by whatever name each worker knows the broker's machine.
+    if (EVERYWHERE.has(this.#host)) return this.#store.url(facing ?? BROKER);
+    if (facing !== undefined && isLoopback(this.#host))
+      log.warn('the model store listens on loopback: workers of other machines need another store.host');
+    return this.#store.url(this.#host);
   }
 
   async drain(): Promise<void> {}
@@ -73,6 +105,8 @@ export class ControllerPart implements Part {
   async stop(): Promise<void> {
     for (const replanning of this.#replannings.values()) await replanning.stop();
     this.#replannings.clear();
+    await this.#profiles?.stop();
+    this.#profiles = undefined;
     await this.#controller?.stop();
     this.#controller = undefined;
     await this.#store.stop();
@@ -84,6 +118,7 @@ export class ControllerPart implements Part {
 
   details(): Partial<Status> {
     const replannings = [...this.#replannings.values()].map((each) => each.counters());
-    return { counters: Object.assign({ ...this.#store.counters() }, ...replannings) };
+    const own = { ...this.#store.counters(), 'profiles.rejected': this.#profiles?.rejected ?? 0 };
+    return { counters: Object.assign(own, ...replannings) };
   }
 }

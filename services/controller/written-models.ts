@@ -13,6 +13,9 @@ const known = new WeakMap<Graph, WeakMap<BlobCache, Map<string, SubModelFile>>>(
 /** Sub-models remembered of one graph in one store; the oldest is forgotten. */
 const MOST = 4096;
 
+/** A block with its pad pattern, and its files. */
+export type WrittenModel = readonly [key: string, file: SubModelFile];
+
 export class WrittenModels {
   readonly #blobs: BlobCache;
   readonly #files: Map<string, SubModelFile>;
@@ -41,7 +44,20 @@ export class WrittenModels {
   }
 
   add(block: FusedBlock, pattern: string, file: SubModelFile): void {
-    this.#files.set(keyOf(block, pattern), file);
+    this.#keep(keyOf(block, pattern), file);
+  }
+
+  /** All that is remembered, as it passes to another process that has the same model and the same store. */
+  entries(): WrittenModel[] {
+    return [...this.#files];
+  }
+
+  adopt(entries: Iterable<WrittenModel>): void {
+    for (const [key, file] of entries) this.#keep(key, file);
+  }
+
+  #keep(key: string, file: SubModelFile): void {
+    this.#files.set(key, file);
     if (this.#files.size > MOST) this.#files.delete(this.#files.keys().next().value as string);
   }
 }

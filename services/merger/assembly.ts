@@ -33,8 +33,10 @@ export interface AssemblyOptions {
   readonly inbox: string;
   /** Memory for messages. */
   readonly pool: BodyPool;
-  /** Hears of frames given up to make room. */
-  readonly evicted: (frame: string) => void;
+  /** Most frames under way. */
+  readonly maxFrames: () => number;
+  /** Hears of frames given up to make room, and of what they still waited for. */
+  readonly evicted: (record: FrameRecord, missing: string) => void;
 }
 
 const NOTHING: Accepted = { ready: [], finished: false };
@@ -54,9 +56,11 @@ export class Assembly {
       index: plan.index,
       tasks: plan.index.mergerGathers(),
       allocate: (frame, task) => this.#allocate(frame, task),
-      onEvict: ({ id }) => {
+      maxFrames: options.maxFrames,
+      onEvict: ({ id }, missing) => {
+        const record = this.#records.get(id);
         this.#records.delete(id);
-        this.#options.evicted(id);
+        if (record !== undefined) this.#options.evicted(record, describeMissing(missing));
       },
     });
   }

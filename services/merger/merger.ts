@@ -11,11 +11,12 @@ import { monotonicMs } from '../core/runtime/clock.ts';
 import { asTilepipeError, type ErrorCode } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
 import type { Status } from '../core/schema/generated/status.ts';
-import { layoutMessage } from '../core/wire/encode.ts';
 import type { Message, MessageMeta } from '../core/wire/message.ts';
 import { Answerer } from './answerer.ts';
 import { Assembly } from './assembly.ts';
+import { FrameLimit } from './frame-limit.ts';
 import type { FrameRecord } from './frame-record.ts';
+import { Word } from './word.ts';
 
 export interface MergerDeps {
   readonly id: string;
@@ -38,7 +39,9 @@ export class Merger {
   readonly #inboxTopic: string;
   readonly #inbox: Inbox;
   readonly #plans: PlanWatch;
+  readonly #limit: FrameLimit;
   readonly #dispatching: Dispatching;
+  readonly #word: Word;
   /** One gather state per plan that frames are under way on, by digest. */
   readonly #assemblies = new Map<string, Assembly>();
   readonly #answerers = new WeakMap<AnnouncedPlan, Answerer>();
@@ -67,6 +70,8 @@ export class Merger {
       withdrawn: (pipeline) => this.#withdrawn(pipeline),
       rejected: (topic, reason) => log.warn({ topic, reason }, 'plan refused'),
     });
+    this.#limit = new FrameLimit({ control, topics });
+    this.#word = new Word({ id, data, log });
     this.#dispatching = new Dispatching({
       teller: { role: 'merger', id },
       control,
@@ -84,6 +89,7 @@ export class Merger {
 
   async start(): Promise<void> {
     await this.#inbox.start();
+    await this.#limit.start();
     await this.#dispatching.start();
     await this.#plans.start();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -101,6 +107,7 @@ export class Merger {
     clearInterval(this.#timer);
     await this.#plans.stop();
     await this.#dispatching.stop();
+    await this.#limit.stop();
     await this.#inbox.stop();
     this.#assemblies.clear();
   }
@@ -142,11 +149,21 @@ export class Merger {
           sender: this.#deps.id,
           inbox: this.#inboxTopic,
           pool: this.#dispatching.pool,
-          evicted: (frame) => this.#dispatching.cancel(frame),
+          maxFrames: () => this.#limit.of([plan, ...this.#plans.of(plan.pipeline)]),
+          evicted: (record, missing) => this.#evicted(plan, record, missing),
         }),
       );
     }
     this.#deps.changed();
+  }
+
+  /** Its splitter hears of it at once, or it would wait for its time. */
+  #evicted(plan: AnnouncedPlan, record: FrameRecord, missing: string): void {
+    this.#dispatching.cancel(record.id);
+    this.#count('evicted');
+    this.#deps.log.warn({ frame: record.id }, 'too many frames are under way: the oldest was given up');
+    const message = `the merger gave frame ${record.id} up for newer ones: ${missing}`;
+    this.#word.close(plan, record, { code: 'overloaded', message });
   }
 
   /** The splitter ends its frames; what was gathered of them is let go. */
@@ -174,6 +191,11 @@ export class Merger {
 
   #receive(message: Message, size: number): void {
     const { meta } = message;
+    // Answers go to inboxes only: a message cannot make a merger publish anywhere else.
+    if (meta.splitter !== undefined && !this.#deps.topics.isInbox(meta.splitter)) {
+      this.#count('refused.address');
+      return;
+    }
     const assembly = this.#assemblies.get(meta.plan ?? '');
     if (assembly === undefined || meta.frame === undefined) {
       this.#unknownPlan(meta);
@@ -194,7 +216,11 @@ export class Merger {
     if (kind !== 'open') return;
     const { attempt } = (extra ?? {}) as { attempt?: unknown };
     const word = `the merger has no plan ${digest.slice(0, 12)}`;
-    this.#close({ pipeline, digest }, { id: frame, splitter, attempt }, 'no-worker', word);
+    this.#word.close(
+      { pipeline, digest },
+      { id: frame, splitter, attempt },
+      { code: 'no-worker', message: word },
+    );
   }
 
   #open(assembly: Assembly, frame: string, meta: MessageMeta): void {
@@ -203,7 +229,7 @@ export class Merger {
     if (this.#answered.has(key)) {
       // The word of it was lost: a second result would be one too many.
       this.#count('replayed-after-result');
-      this.#close(assembly.plan, { id: frame, splitter: meta.splitter });
+      this.#word.close(assembly.plan, { id: frame, splitter: meta.splitter });
       return;
     }
     // Of an earlier attempt, perhaps on another plan: the same names must be free for this one.
@@ -282,12 +308,12 @@ export class Merger {
       await control.publish(topics.build('result', names), Buffer.from(JSON.stringify(result)), { qos: 1 });
       this.#remember(key);
       this.#count('finished');
-      this.#close(plan, record);
+      this.#word.close(plan, record);
     } catch (error) {
       const { code, message } = asTilepipeError(error);
       log.error({ frame: record.id, code }, message);
       // Either another attempt mends it, or the splitter says what was wrong: the frame does not end in silence.
-      this.#close(plan, record, code, message);
+      this.#word.close(plan, record, { code, message });
     } finally {
       this.#answering.delete(key);
     }
@@ -307,36 +333,13 @@ export class Merger {
     return answerer;
   }
 
-  /** Word to the splitter: the result is out, or, with a code, the attempt has failed. */
-  #close(
-    { pipeline, digest }: Pick<AnnouncedPlan, 'pipeline' | 'digest'>,
-    { id, splitter, attempt }: Pick<FrameRecord, 'id' | 'splitter'> & { readonly attempt?: unknown },
-    code?: ErrorCode,
-    message?: string,
-    unsound?: string,
-  ): void {
-    const { data, id: sender, log } = this.#deps;
-    if (splitter === undefined) return;
-    const meta: MessageMeta = {
-      kind: 'close',
-      sender,
-      pipeline,
-      plan: digest,
-      frame: id,
-      ...(code === undefined ? {} : { code, message: message ?? code, extra: { attempt, unsound } }),
-    };
-    sendMessage(data, splitter, layoutMessage(meta, [])).catch((error: unknown) =>
-      log.warn({ frame: id }, asTilepipeError(error).message),
-    );
-  }
-
   /** Ends an attempt at a frame and says why; the splitter decides whether there is another. */
   #giveUp(assembly: Assembly, frame: string, code: ErrorCode, message: string, unsound?: string): void {
     this.#dispatching.cancel(frame);
     const record = assembly.drop(frame);
     if (record === undefined) return;
     this.#count('failed');
-    this.#close(assembly.plan, record, code, message, unsound);
+    this.#word.close(assembly.plan, record, { code, message, unsound });
   }
 
   /** The splitter has given an attempt up. */
@@ -371,7 +374,7 @@ export class Merger {
         this.#dispatching.cancel(record.id);
         this.#count('expired');
         this.#deps.log.warn({ frame: record.id, missing }, 'frame given up at its deadline');
-        this.#close(assembly.plan, record, 'frame-deadline', missing);
+        this.#word.close(assembly.plan, record, { code: 'frame-deadline', message: missing });
       }
     }
     this.#retire();

@@ -62,11 +62,11 @@ export async function decodeFrame(
   }
   const invalid = (error: unknown): never => {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    const what = `the ${kind} picture of ${bytes.byteLength} bytes cannot be decoded: ${reason}`;
+    const what = `the ${kind.format} picture of ${bytes.byteLength} bytes cannot be decoded: ${reason}`;
     throw new TilepipeError('image-invalid', what, { cause: error });
   };
   const picture = sharp(bytes, { failOn: 'error', limitInputPixels: false, autoOrient: true });
-  const size = await uprightSize(picture).catch(invalid);
+  const size = await uprightSize(picture, kind.library).catch(invalid);
   if (size.width * size.height > limits.maxPixels) {
     throw new TilepipeError(
       'image-too-large',
@@ -98,8 +98,9 @@ export async function decodeFrame(
   return { tensor, letterbox: placement.letterbox };
 }
 
-/** Width and height by the header, turned as the camera says. */
-async function uprightSize(picture: Sharp): Promise<Size> {
-  const { width, height, orientation = 1 } = await picture.metadata();
+/** Width and height by the header, turned as the camera says. Rejects where the library takes the file for another type. */
+async function uprightSize(picture: Sharp, expected: string): Promise<Size> {
+  const { format, width, height, orientation = 1 } = await picture.metadata();
+  if (format !== expected) throw new Error(`it is taken for ${format}`);
   return orientation >= 5 ? { width: height, height: width } : { width, height };
 }

@@ -28,6 +28,8 @@ export interface ErrorResultsDeps {
   readonly taskOf: (pipeline: string) => Result['task'];
 }
 
+type Failed = Pick<Frame, 'id' | 'source' | 'sequence'>;
+
 export class ErrorResults {
   readonly #deps: ErrorResultsDeps;
   /** Those on their way. */
@@ -37,13 +39,32 @@ export class ErrorResults {
     this.#deps = deps;
   }
 
-  publish(
+  /** Never throws: what cannot be published is logged. */
+  publish(pipeline: string, frame: Failed, code: ErrorCode, message: string): void {
+    const published = this.#publish(pipeline, frame, code, message)
+      .catch((error: unknown) => {
+        const { code: why, message: what } = asTilepipeError(error);
+        this.#deps.log.error(
+          { frame: frame.id, code: why },
+          `the error result could not be published: ${what}`,
+        );
+      })
+      .finally(() => this.#publishing.delete(published));
+    this.#publishing.add(published);
+  }
+
+  /** Waits until the last of them are out, `limitMs` at most. */
+  async flush(limitMs: number): Promise<void> {
+    await within(limitMs, Promise.all(this.#publishing));
+  }
+
+  async #publish(
     pipeline: string,
-    { id, source, sequence }: Pick<Frame, 'id' | 'source' | 'sequence'>,
+    { id, source, sequence }: Failed,
     code: ErrorCode,
     message: string,
-  ): void {
-    const { control, topics, log, taskOf } = this.#deps;
+  ): Promise<void> {
+    const { control, topics, taskOf } = this.#deps;
     const result: Result = {
       format: 1,
       pipeline,
@@ -55,20 +76,6 @@ export class ErrorResults {
       error: { code, message },
     };
     const topic = topics.build('result', { pipeline, source });
-    const published = control
-      .publish(topic, Buffer.from(JSON.stringify(result)), { qos: 1 })
-      .catch((error: unknown) => {
-        log.error(
-          { frame: id, code: asTilepipeError(error).code },
-          'the error result could not be published',
-        );
-      })
-      .finally(() => this.#publishing.delete(published));
-    this.#publishing.add(published);
-  }
-
-  /** Waits until the last of them are out, `limitMs` at most. */
-  async flush(limitMs: number): Promise<void> {
-    await within(limitMs, Promise.all(this.#publishing));
+    await control.publish(topic, Buffer.from(JSON.stringify(result)), { qos: 1 });
   }
 }

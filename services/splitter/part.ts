@@ -21,7 +21,8 @@ export class SplitterPart implements Part {
     this.#options = options;
   }
 
-  async start({ id, channels, log }: Service): Promise<void> {
+  async start(service: Service): Promise<void> {
+    const { id, channels, log } = service;
     const { control, data, topics } = channels;
     const { pipelines } = this.#options;
     const intake = await channels.intake();
@@ -32,6 +33,7 @@ export class SplitterPart implements Part {
       intake,
       topics,
       log,
+      changed: () => void service.say(),
       ...(pipelines === undefined ? {} : { pipelines }),
     });
     await this.#splitter.start();
@@ -51,6 +53,8 @@ export class SplitterPart implements Part {
   }
 
   details(): Partial<Status> {
-    return this.#splitter === undefined ? {} : { counters: this.#splitter.counters() };
+    return this.#splitter === undefined
+      ? {}
+      : { plans: this.#splitter.plans(), counters: this.#splitter.counters() };
   }
 }

@@ -5,10 +5,13 @@
 
 import type { Bus, Incoming } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
+import { subscribeAll } from '../core/control/subscribe-all.ts';
 
 export interface ResultWatchDeps {
   readonly control: Bus;
   readonly topics: Topics;
+  /** Only these pipelines; absent: all. */
+  readonly pipelines?: readonly string[];
   /** Whether frames of a pipeline are under way here: other results are not looked into. */
   readonly awaits: (pipeline: string) => boolean;
   /** The result of a frame has been published. */
@@ -24,9 +27,9 @@ export class ResultWatch {
   }
 
   async start(): Promise<void> {
-    const { control, topics } = this.#deps;
-    const filter = topics.filter('result', { pipeline: '+', source: '+' });
-    this.#undo = await control.subscribe(filter, (message) => this.#receive(message), { qos: 1 });
+    const { control, topics, pipelines = ['+'] } = this.#deps;
+    const filters = pipelines.map((pipeline) => topics.filter('result', { pipeline, source: '+' }));
+    this.#undo = await subscribeAll(control, filters, (message) => this.#receive(message), { qos: 1 });
   }
 
   async stop(): Promise<void> {

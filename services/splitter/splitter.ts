@@ -7,21 +7,21 @@ import { parseAnnouncement, parseStatus } from '../core/control/documents.ts';
 import { Inbox } from '../core/control/inbox.ts';
 import { type AnnouncedPlan, PlanWatch } from '../core/control/plan-watch.ts';
 import { Roster } from '../core/control/roster.ts';
-import { sendMessage } from '../core/control/send.ts';
 import { monotonicMs } from '../core/runtime/clock.ts';
 import { asTilepipeError, type ErrorCode, TilepipeError } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
 import type { Result } from '../core/schema/generated/result.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import { Assembler } from '../core/wire/assembler.ts';
-import { layoutMessage } from '../core/wire/encode.ts';
 import type { Message, MessageMeta } from '../core/wire/message.ts';
+import { Attempts } from './attempts.ts';
 import { Choice } from './choice.ts';
 import { asCode, ErrorResults, isFinal } from './error-results.ts';
+import { type Camera, FrameWatch } from './frame-watch.ts';
 import { Intake } from './intake.ts';
 import { ResultWatch } from './result-watch.ts';
-import { type Started, Stream, type StreamCounters, type StreamLimits } from './stream.ts';
-import { sourceMessage, taskMessage } from './tiles.ts';
+import { Share } from './share.ts';
+import { Stream, type StreamCounters, type StreamLimits } from './stream.ts';
 
 export interface SplitterDeps {
   readonly id: string;
@@ -32,13 +32,15 @@ export interface SplitterDeps {
   readonly log: Log;
   /** Only these pipelines; absent: every one that is announced. */
   readonly pipelines?: readonly string[];
+  /** The plans it knows have changed, or another splitter must hear of it. */
+  readonly changed: () => void;
 }
 
 const TICK_MS = 50;
+/** How long a splitter that leaves goes on taking frames where there is another: until that one knows. */
+const HAND_OVER_MS = 500;
 /** How long the last error results may take when the splitter stops. */
 const FAREWELL_MS = 1_000;
-/** Merger and workers are given this much less time, so that word of what was missing comes before a frame is given up. */
-const WORD_MS = 250;
 /** Of a pipeline without a plan: what was being read when it was withdrawn waits until its deadline. */
 const NO_FRAMES: StreamLimits = { maxInFlight: 0, maxWaiting: 1, attempts: 1 };
 
@@ -64,16 +66,19 @@ export class Splitter {
   readonly #errors: ErrorResults;
   readonly #results: ResultWatch;
   readonly #choice: Choice;
+  readonly #attempts: Attempts;
+  readonly #share: Share;
+  readonly #cameras: FrameWatch;
   #sequence = 0;
   /** Camera messages being read. */
   #reading = 0;
-  #undoIntake: (() => Promise<void>) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #draining = false;
 
   constructor(deps: SplitterDeps) {
     this.#deps = deps;
-    const { control, data, topics, log, id } = deps;
+    const { control, data, intake, topics, log, id } = deps;
+    const limited = deps.pipelines === undefined ? {} : { pipelines: deps.pipelines };
     this.#inboxTopic = topics.build('inbox', { role: 'splitter', id });
     this.#inbox = new Inbox({
       data,
@@ -94,13 +99,14 @@ export class Splitter {
     this.#results = new ResultWatch({
       control,
       topics,
+      ...limited,
       awaits: (pipeline) => (this.#streams.get(pipeline)?.inFlight ?? 0) > 0,
       seen: (pipeline, frame) => this.#streams.get(pipeline)?.close(frame),
     });
     this.#plans = new PlanWatch({
       control,
       topics,
-      ...(deps.pipelines === undefined ? {} : { pipelines: deps.pipelines }),
+      ...limited,
       parse: parseAnnouncement,
       announced: (plan) => this.#announced(plan),
       withdrawn: (pipeline) => this.#withdrawn(pipeline),
@@ -122,12 +128,31 @@ export class Splitter {
       workersChanged: () => this.#pumpAll(),
       failed: (frame, code, message) => this.#failed(frame, code, message),
     });
+    const dispatching = this.#dispatching;
+    this.#attempts = new Attempts({ id, inbox: this.#inboxTopic, data, topics, log, dispatching });
     this.#choice = new Choice({
       data,
       plans: this.#plans,
       mergers: this.#mergers,
-      dispatching: this.#dispatching,
+      dispatching,
       intake: (plan) => this.#intake(plan),
+    });
+    this.#share = new Share({
+      id,
+      control,
+      topics,
+      log,
+      now: monotonicMs,
+      plans: (pipeline) => this.#plans.of(pipeline).map(({ digest }) => digest),
+      met: deps.changed,
+    });
+    this.#cameras = new FrameWatch({
+      intake,
+      topics,
+      log,
+      ...limited,
+      mine: (pipeline, source) => this.#share.mine(pipeline, source),
+      received: (camera, message) => void this.#take(camera, message),
     });
   }
 
@@ -137,18 +162,18 @@ export class Splitter {
     await this.#mergers.start();
     await this.#dispatching.start();
     await this.#plans.start();
-    const { intake, topics } = this.#deps;
-    const filter = topics.filter('frame', { pipeline: '+', source: '+' });
-    this.#undoIntake = await intake.subscribe(filter, (message) => void this.#take(message), { qos: 1 });
+    await this.#cameras.start();
+    await this.#share.start();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
   /** Takes no more frames and waits until those under way have ended, `limitMs` at most. */
   async drain(limitMs: number): Promise<void> {
     this.#draining = true;
-    await this.#undoIntake?.();
-    this.#undoIntake = undefined;
     const until = monotonicMs() + limitMs;
+    if (this.#peers() > 0)
+      await new Promise((resolve) => setTimeout(resolve, Math.min(HAND_OVER_MS, limitMs / 2)));
+    await this.#cameras.stop();
     const busy = () => [...this.#streams.values()].some((stream) => stream.inFlight + stream.waiting > 0);
     while (monotonicMs() < until && (this.#reading > 0 || busy())) {
       await new Promise((resolve) => setTimeout(resolve, TICK_MS));
@@ -157,8 +182,8 @@ export class Splitter {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#undoIntake?.();
-    this.#undoIntake = undefined;
+    await this.#cameras.stop();
+    await this.#share.stop();
     for (const stream of this.#streams.values())
       stream.endAll('frame-deadline', 'the splitter stopped before the frame was finished');
     await this.#errors.flush(FAREWELL_MS);
@@ -185,14 +210,29 @@ export class Splitter {
     const rejected = Object.fromEntries(
       [...this.#rejected].map(([code, count]) => [`rejected.${code}`, count]),
     );
-    return { ...total, ...rejected, ...this.#inbox.counters(), ...this.#dispatching.counters() };
+    return {
+      ...total,
+      ...rejected,
+      ...this.#cameras.counters(),
+      peers: this.#peers(),
+      ...this.#inbox.counters(),
+      ...this.#dispatching.counters(),
+    };
+  }
+
+  /** The plans it takes frames for, as its status says them: other splitters share the cameras of those. */
+  plans(): NonNullable<Status['plans']> {
+    const known = this.#plans.pipelines().flatMap((pipeline) => this.#plans.of(pipeline));
+    return Object.fromEntries(known.map(({ digest }) => [digest, { state: 'ready' }]));
+  }
+
+  /** Other splitters that any of its pipelines is shared with. */
+  #peers(): number {
+    return new Set(this.#plans.pipelines().flatMap((pipeline) => this.#share.peers(pipeline))).size;
   }
 
   /** One camera message: decoded off the event loop, or refused with an answer; the next frame is not affected. */
-  async #take({ topic, payload }: Incoming): Promise<void> {
-    const names = this.#deps.topics.parse('frame', topic);
-    if (names === undefined || this.#deps.pipelines?.includes(names.pipeline) === false) return;
-    const { pipeline, source } = names;
+  async #take({ pipeline, source }: Camera, { topic, payload }: Incoming): Promise<void> {
     const message = isWireMessage(payload) ? this.#frames.accept(topic, payload) : undefined;
     // A part of a frame that is not whole yet, or one that was refused and counted.
     if (message === undefined && isWireMessage(payload)) return;
@@ -240,77 +280,14 @@ export class Splitter {
         now: monotonicMs,
         choose: (frame) => this.#choice.choose(pipeline, frame),
         obstacle: (frame) => this.#choice.obstacle(pipeline, frame),
-        begin: (started) => void this.#begin(created, started),
-        over: (started, finished) => this.#over(started, finished),
+        begin: (started) => void this.#attempts.begin(created, started),
+        over: (started, finished) => this.#attempts.over(started, finished),
         fail: (frame, code, message) => this.#errors.publish(pipeline, frame, code, message),
       });
       stream = created;
       this.#streams.set(pipeline, stream);
     }
     return stream;
-  }
-
-  async #begin(stream: Stream, started: Started): Promise<void> {
-    const { frame, plan, merger, attempt, giveUpAt } = started;
-    const { data, topics, id } = this.#deps;
-    const mergerInbox = topics.build('inbox', { role: 'merger', id: merger });
-    const left = Math.max(1, giveUpAt - monotonicMs());
-    const word = Math.min(WORD_MS, left / 10);
-    const meta: MessageMeta = {
-      kind: 'task',
-      sender: id,
-      pipeline: plan.pipeline,
-      plan: plan.digest,
-      frame: frame.id,
-      sequence: frame.sequence,
-      source: frame.source,
-      splitter: this.#inboxTopic,
-      merger: mergerInbox,
-      reply: this.#inboxTopic,
-      deadlineMs: left - word,
-    };
-    // While a message waits for the socket, the attempt may have ended and the next one begun.
-    const current = () => stream.started(frame.id) === started;
-    try {
-      const extra = { ...frame.extra, attempt };
-      await sendMessage(data, mergerInbox, layoutMessage({ ...meta, kind: 'open', extra }, []));
-      for (const task of plan.index.sourceTasks(frame.sequence)) {
-        if (!current()) return;
-        this.#dispatching.submit({
-          plan,
-          task,
-          frame: frame.id,
-          order: frame.sequence,
-          message: taskMessage(plan, frame, task, meta, this.#dispatching.pool),
-          deadlineAt: giveUpAt - word,
-        });
-      }
-      for (const delivery of plan.index.deliveries(plan.index.source.id, frame.sequence)) {
-        if (!current()) return;
-        const to =
-          delivery.to === 'worker'
-            ? topics.build('inbox', { role: 'worker', id: delivery.worker })
-            : mergerInbox;
-        await sendMessage(data, to, sourceMessage(plan, frame, delivery.pieces, meta));
-      }
-    } catch (error) {
-      const { code, message } = asTilepipeError(error);
-      this.#deps.log.warn({ frame: frame.id, code }, message);
-      if (current()) stream.replay(frame.id, `${code}: ${message}`);
-    }
-  }
-
-  /** Takes back what an attempt still has out, here and, unless the result must be its own, at its merger. */
-  #over({ frame, plan, merger, attempt }: Started, finished: boolean): void {
-    this.#dispatching.cancel(frame.id);
-    if (finished && attempt === 1) return;
-    const { data, topics, id, log } = this.#deps;
-    const meta = { sender: id, pipeline: plan.pipeline, plan: plan.digest, frame: frame.id };
-    const close = layoutMessage({ ...meta, kind: 'close' }, []);
-    // Where it is lost, the merger's own deadline does the same.
-    sendMessage(data, topics.build('inbox', { role: 'merger', id: merger }), close).catch((error: unknown) =>
-      log.debug({ frame: frame.id }, asTilepipeError(error).message),
-    );
   }
 
   #receive({ meta }: Message): void {
@@ -329,16 +306,17 @@ export class Splitter {
   }
 
   /** The merger's word on a frame: its result is out, or the attempt has failed. */
-  #closed({ pipeline = '', plan = '', frame = '', code, message, extra }: MessageMeta): void {
+  #closed({ pipeline = '', frame = '', code, message, extra }: MessageMeta): void {
     const stream = this.#streams.get(pipeline);
     if (code === undefined) {
       stream?.close(frame);
       return;
     }
     const { attempt, unsound } = (extra ?? {}) as { attempt?: unknown; unsound?: unknown };
-    if (typeof unsound === 'string') this.#dispatching.distrust(unsound, plan);
-    // Word of an earlier attempt says nothing about this one.
-    if (attempt !== undefined && attempt !== stream?.started(frame)?.attempt) return;
+    const started = stream?.started(frame);
+    // Word of an earlier attempt says nothing about this one, and word of no frame under way nothing at all.
+    if (started === undefined || (attempt !== undefined && attempt !== started.attempt)) return;
+    if (typeof unsound === 'string') this.#dispatching.distrust(unsound, started.plan.digest);
     this.#failed(frame, asCode(code), message ?? code);
   }
 
@@ -360,11 +338,13 @@ export class Splitter {
   #withdrawn(pipeline: string): void {
     this.#deps.log.info({ pipeline }, 'plan withdrawn');
     this.#streams.get(pipeline)?.endAll('no-worker', `pipeline ${pipeline} was withdrawn`);
+    this.#deps.changed();
   }
 
   #announced(plan: AnnouncedPlan): void {
     this.#deps.log.info({ pipeline: plan.pipeline, plan: plan.digest.slice(0, 12) }, 'plan announced');
     this.#pumpAll();
+    this.#deps.changed();
   }
 
   #pumpAll(): void {

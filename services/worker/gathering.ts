@@ -32,6 +32,7 @@ export class Gathering {
       index: plan.index,
       tasks: plan.index.workerGathers(worker),
       allocate: (_, task) => this.#allocate(task),
+      maxFrames: () => Math.max(64, 2 * plan.announcement.frames.maxInFlight),
       onEvict: ({ id }) => this.#deadlines.delete(id),
     });
   }

@@ -4,10 +4,11 @@ import type { BlobCache } from '../core/runtime/blobs.ts';
 import type { Plan } from '../core/schema/generated/plan.ts';
 import type { Executor } from './executor/executor.ts';
 
-export type ModelFiles = Plan['models'][number];
+type ModelFiles = Plan['models'][number];
 
 interface Shelved {
-  readonly users: Set<string>;
+  /** Claims on it, each an object of its own: a plan that is announced again is another user than before. */
+  readonly users: Set<object>;
   readonly session: Promise<number>;
   readonly release: () => void;
 }
@@ -15,6 +16,8 @@ interface Shelved {
 export interface ModelShelfDeps {
   readonly executor: Executor;
   readonly blobs: BlobCache;
+  /** Ends the downloads under way. */
+  readonly signal: AbortSignal;
 }
 
 export class ModelShelf {
@@ -29,8 +32,8 @@ export class ModelShelf {
     this.#deps = deps;
   }
 
-  /** Downloads and loads a sub-model for a user (a plan), or joins whoever did. */
-  take(model: ModelFiles, store: string, user: string): Promise<number> {
+  /** Downloads and loads a sub-model for a user, or joins whoever did. */
+  take(model: ModelFiles, store: string, user: object): Promise<number> {
     const { digest } = model;
     const known = this.#models.get(digest);
     if (known !== undefined) {
@@ -50,7 +53,7 @@ export class ModelShelf {
   }
 
   /** Ends a user's claim; the last one unloads the sub-model. */
-  async leave(digest: string, user: string): Promise<void> {
+  async leave(digest: string, user: object): Promise<void> {
     const shelved = this.#models.get(digest);
     if (shelved?.users.delete(user) !== true || shelved.users.size > 0) return;
     this.#models.delete(digest);
@@ -59,9 +62,9 @@ export class ModelShelf {
   }
 
   async #load({ digest, bytes, weights }: ModelFiles, store: string): Promise<number> {
-    const { blobs, executor } = this.#deps;
+    const { blobs, executor, signal } = this.#deps;
     await Promise.all(
-      [{ digest, bytes }, ...weights].map((file) => blobs.fetch(file.digest, file.bytes, store)),
+      [{ digest, bytes }, ...weights].map((file) => blobs.fetch(file.digest, file.bytes, store, { signal })),
     );
     const loaded = this.#turn.then(() => executor.load(blobs.path(digest)));
     this.#turn = loaded.catch(() => undefined);

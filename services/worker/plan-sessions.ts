@@ -25,6 +25,7 @@ export interface PlanSessionsDeps {
 
 type PlanState = NonNullable<Status['plans']>[string];
 
+/** One announcement's life here, from its first to its withdrawal; it is also the claim on its sub-models. */
 interface Served {
   plan: AnnouncedPlan;
   state: PlanState['state'];
@@ -51,10 +52,11 @@ export class PlanSessions {
   readonly #shelf: ModelShelf;
   /** By plan digest, in order of announcement. */
   readonly #served = new Map<string, Served>();
+  readonly #ended = new AbortController();
 
   constructor(deps: PlanSessionsDeps) {
     this.#deps = deps;
-    this.#shelf = new ModelShelf(deps);
+    this.#shelf = new ModelShelf({ ...deps, signal: this.#ended.signal });
   }
 
   /** A plan is in force now; also one that was, and is again, or whose store has moved. */
@@ -85,12 +87,12 @@ export class PlanSessions {
     this.#deps.changed();
   }
 
-  /** The pipeline is no more. */
-  withdraw(pipeline: string): void {
-    for (const served of this.#served.values()) {
-      if (served.plan.pipeline === pipeline) this.#remove(served);
-    }
+  /** The pipeline is no more. Returns the digests of its plans. */
+  withdraw(pipeline: string): string[] {
+    const withdrawn = [...this.#served.values()].filter(({ plan }) => plan.pipeline === pipeline);
+    for (const served of withdrawn) this.#remove(served);
     this.#deps.changed();
+    return withdrawn.map(({ plan }) => plan.digest);
   }
 
   /** The plan and the session for one of its tasks; notes that the plan is in use. */
@@ -138,9 +140,15 @@ export class PlanSessions {
     );
   }
 
+  /** For good; downloads under way are given up, and what has arrived of them is kept for the next time. */
   stop(): void {
     for (const served of this.#served.values()) clearTimeout(served.retry);
     this.#served.clear();
+    this.#ended.abort();
+  }
+
+  #serves(served: Served): boolean {
+    return this.#served.get(served.plan.digest) === served;
   }
 
   #replaced({ plan }: Served): boolean {
@@ -161,10 +169,12 @@ export class PlanSessions {
     const started = now();
     try {
       await eachOf(models, PARALLEL, async (model) => {
-        const session = await this.#shelf.take(model, storeOf(plan), plan.digest);
-        if (this.#served.get(plan.digest) === served) served.sessions.set(model.digest, session);
-        else await this.#shelf.leave(model.digest, plan.digest);
+        if (!this.#serves(served)) return;
+        const session = await this.#shelf.take(model, storeOf(plan), served);
+        if (this.#serves(served)) served.sessions.set(model.digest, session);
+        else await this.#shelf.leave(model.digest, served);
       });
+      if (!this.#serves(served)) return;
       served.state = 'ready';
       served.error = undefined;
       served.lastUsed = now();
@@ -178,17 +188,17 @@ export class PlanSessions {
         'plan ready',
       );
     } catch (caught) {
+      if (!this.#serves(served)) return;
       const error = asTilepipeError(caught);
       served.state = 'failed';
       served.error = { code: error.code, message: error.message };
       log.error({ pipeline: plan.pipeline, plan: plan.digest.slice(0, 12), code: error.code }, error.message);
       if (PASSING.has(error.code)) this.#retryLater(served);
     }
-    if (this.#served.get(plan.digest) === served) changed();
+    changed();
   }
 
   #retryLater(served: Served): void {
-    if (this.#served.get(served.plan.digest) !== served) return;
     const wait = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** served.attempts++);
     served.retry = setTimeout(() => this.#loadAgain(served), wait);
     served.retry.unref();
@@ -205,7 +215,7 @@ export class PlanSessions {
     const { plan, sessions, retry } = served;
     clearTimeout(retry);
     this.#served.delete(plan.digest);
-    for (const model of sessions.keys()) void this.#shelf.leave(model, plan.digest);
+    for (const model of sessions.keys()) void this.#shelf.leave(model, served);
     this.#deps.log.info({ pipeline: plan.pipeline, plan: plan.digest.slice(0, 12) }, 'plan unloaded');
   }
 }

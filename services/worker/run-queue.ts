@@ -11,8 +11,9 @@ export interface Queued {
 }
 
 export interface RunQueueOptions<T extends Queued> {
-  /** Runs one entry; must not reject. */
   readonly run: (entry: T) => Promise<void>;
+  /** Told of an entry whose run rejected; must not throw. */
+  readonly failed: (entry: T, error: unknown) => void;
   /** Told of an entry whose deadline passed while it waited. */
   readonly expired: (entry: T) => void;
   readonly now: () => number;
@@ -88,6 +89,8 @@ export class RunQueue<T extends Queued> {
     this.#running.set(entry.key, entry.from);
     try {
       await this.#options.run(entry);
+    } catch (error) {
+      this.#options.failed(entry, error);
     } finally {
       this.#running.delete(entry.key);
       this.#pump();

@@ -109,13 +109,14 @@ export class Worker {
       topics,
       parse: parseAnnouncement,
       announced: (plan) => this.#sessions.announce(plan),
-      withdrawn: (pipeline) => this.#sessions.withdraw(pipeline),
+      withdrawn: (pipeline) => this.#forget(this.#sessions.withdraw(pipeline)),
       rejected: (about, reason) => log.warn({ topic: about }, `plan refused: ${reason}`),
     });
     this.#queue = new RunQueue<Job>({
       now: monotonicMs,
       slots,
       run: (job) => this.#run(job),
+      failed: (job, error) => this.#failed(job, asTilepipeError(error)),
       expired: () => this.#counters.add('tasks.dropped.deadline'),
     });
   }
@@ -193,7 +194,7 @@ export class Worker {
   #task({ meta, tensors }: Message): void {
     this.#counters.add('tasks.received');
     const receivedMs = monotonicMs();
-    if (!this.#isInbox(meta.reply) || meta.frame === undefined) {
+    if (!this.#deps.topics.isInbox(meta.reply) || meta.frame === undefined) {
       this.#counters.add('refused.incomplete');
       return;
     }
@@ -221,16 +222,17 @@ export class Worker {
 
   /** Pieces for tasks whose inputs are gathered here. */
   #data(message: Message): void {
-    const { meta } = message;
-    const plan = this.#sessions.plan(meta.plan ?? '');
-    if (plan === undefined || meta.frame === undefined) {
-      this.#counters.add(plan === undefined ? 'refused.unknown-plan' : 'refused.incomplete');
-      return;
-    }
-    this.#gather(plan, meta, messagePieces(message));
+    if (message.meta.frame === undefined) this.#counters.add('refused.incomplete');
+    else this.#gather(message.meta, messagePieces(message));
   }
 
-  #gather(plan: AnnouncedPlan, meta: MessageMeta, pieces: readonly Piece[]): void {
+  /** Also for what this worker made itself: its plan may be gone since the task began. */
+  #gather(meta: MessageMeta, pieces: readonly Piece[]): void {
+    const plan = this.#sessions.plan(meta.plan ?? '');
+    if (plan === undefined) {
+      this.#counters.add('refused.unknown-plan');
+      return;
+    }
     let gathering = this.#gatherings.get(plan.digest);
     if (gathering === undefined) {
       gathering = new Gathering(plan, this.#deps.id);
@@ -263,21 +265,20 @@ export class Worker {
   }
 
   async #run(job: Job): Promise<void> {
-    const { plan, task, session, inputs, meta, receivedMs } = job;
-    try {
-      const names = task.outputs.map(({ tensor }) => tensor);
-      const result = await this.#deps.executor.run(session, inputs, names);
-      const endedMs = monotonicMs();
-      const outputs = matchTensors(plan.index, task.outputs, result.outputs);
-      if (typeof outputs === 'string')
-        throw new TilepipeError('task-failed', `it made other than its plan says: ${outputs}`);
-      this.#counters.add('tasks.done');
-      const stamps = { receivedMs, startedMs: endedMs - result.computeMs, endedMs };
-      await this.#deliver(job, outputPieces(task, outputs), stamps);
-    } catch (caught) {
-      const error = asTilepipeError(caught);
-      this.#refuse(meta, error.code, `task ${task.id}: ${error.message}`);
-    }
+    const { plan, task, session, inputs, receivedMs } = job;
+    const names = task.outputs.map(({ tensor }) => tensor);
+    const result = await this.#deps.executor.run(session, inputs, names);
+    const endedMs = monotonicMs();
+    const outputs = matchTensors(plan.index, task.outputs, result.outputs);
+    if (typeof outputs === 'string')
+      throw new TilepipeError('task-failed', `it made other than its plan says: ${outputs}`);
+    this.#counters.add('tasks.done');
+    const stamps = { receivedMs, startedMs: endedMs - result.computeMs, endedMs };
+    await this.#deliver(job, outputPieces(task, outputs), stamps);
+  }
+
+  #failed({ task, meta }: Job, { code, message }: TilepipeError): void {
+    this.#refuse(meta, code, `task ${task.id}: ${message}`);
   }
 
   /** What other workers wait for goes first, this worker's own share last: then theirs is on its way meanwhile. */
@@ -307,13 +308,16 @@ export class Worker {
       if (delivery.to === 'merger' && to === meta.reply) told = true;
       await this.#send(to, dataMessage(plan.index, delivery, outputs, answer, this.#pool));
     }
-    for (const pieces of local) this.#gather(plan, answer, pieces);
+    for (const pieces of local) this.#gather(answer, pieces);
     if (!told) await this.#send(meta.reply, layoutMessage({ ...answer, kind: 'done' }, []));
   }
 
-  /** A message lost on the way is the dispatcher's to notice: its deadline sends the task again. */
+  /**
+   * Answers go to inboxes only: a message cannot make a worker publish anywhere else.
+   * One lost on the way is the dispatcher's to notice: its deadline sends the task again.
+   */
   async #send(topic: string | undefined, message: LaidMessage): Promise<void> {
-    if (!this.#isInbox(topic)) {
+    if (!this.#deps.topics.isInbox(topic)) {
       this.#counters.add('unsent.no-address');
       return;
     }
@@ -327,6 +331,7 @@ export class Worker {
     }
   }
 
+  /** Never throws: the metadata of what was received is bounded, so that an answer to it always fits. */
   #refuse(meta: MessageMeta, code: ErrorCode, text: string): void {
     this.#counters.add(`tasks.refused.${code}`);
     this.#deps.log.warn({ frame: meta.frame, task: meta.task, from: meta.sender, code }, text);
@@ -340,15 +345,15 @@ export class Worker {
     void this.#send(meta.reply, layoutMessage(error, []));
   }
 
-  /** Answers go to inboxes only: a message cannot make a worker publish anywhere else. */
-  #isInbox(topic: string | undefined): topic is string {
-    return topic !== undefined && this.#deps.topics.parse('inbox', topic) !== undefined;
-  }
-
   #tidy(): void {
     const now = monotonicMs();
     for (const gathering of this.#gatherings.values()) gathering.expire(now);
-    for (const digest of this.#sessions.retireIdle()) this.#gatherings.delete(digest);
+    this.#forget(this.#sessions.retireIdle());
+  }
+
+  /** What was gathered for plans that have gone. */
+  #forget(digests: readonly string[]): void {
+    for (const digest of digests) this.#gatherings.delete(digest);
   }
 }
 

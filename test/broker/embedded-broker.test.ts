@@ -5,6 +5,7 @@ import { afterEach, expect, test } from 'vitest';
 import { type BrokerLimits, EmbeddedBroker } from '../../services/broker/embedded-broker.ts';
 import { LocalBus } from '../../services/broker/local-bus.ts';
 import { MqttBus } from '../../services/core/bus/mqtt.ts';
+import { settle } from '../../services/core/vision/settings.ts';
 import { Inbox } from '../support/inbox.ts';
 import { CONNECT, PUBLISH, PUBLISH_1, packet, RawClient, SUBSCRIBE } from '../support/raw-client.ts';
 
@@ -147,7 +148,8 @@ test('a Will for $SYS or a wildcard is not published', async () => {
 });
 
 test('retained messages have a budget, and removing one frees its part', async () => {
-  const broker = await startBroker({ maxRetainedBytes: 1000 });
+  // Every message counts with its topic and what is kept beside it.
+  const broker = await startBroker({ maxRetainedBytes: 1513 });
   const client = await connected(broker, 'hoarder');
   const retain = (topic: string, bytes: number) => PUBLISH(topic, Buffer.alloc(bytes), { retain: true });
   client.send(retain('a', 600), retain('a', 800), retain('a', 0), retain('b', 1000), retain('b', 500));
@@ -157,6 +159,28 @@ test('retained messages have a budget, and removing one frees its part', async (
   greedy.send(retain('c', 501));
   await greedy.closed();
   expect(broker.counters().rejected).toEqual({ 'retained-full': 1 });
+});
+
+test('long topics count among what is retained', async () => {
+  const broker = await startBroker({ maxRetainedBytes: 200_000 });
+  const hoarder = await connected(broker, 'hoarder');
+  const retain = (name: string) => PUBLISH(name.repeat(60_000), Buffer.from('1'), { retain: true });
+  hoarder.send(retain('a'), retain('b'), retain('c'), retain('d'));
+  await hoarder.closed();
+  expect(broker.counters().rejected).toEqual({ 'retained-full': 1 });
+});
+
+test('takes a picture of the size that pipelines take', async () => {
+  const broker = await startBroker();
+  const local = await localBus(broker);
+  const inbox = await Inbox.on(local, 'frame');
+  const { maxImageBytes } = settle().limits;
+  const camera = new MqttBus({ url: broker.url, maxMessageBytes: maxImageBytes });
+  await camera.start();
+  undo.push(() => camera.stop());
+  await camera.publish('frame', Buffer.alloc(maxImageBytes, 7), { qos: 1 });
+  expect((await inbox.have(1))[0]?.payload.length).toBe(maxImageBytes);
+  expect(broker.counters().rejected).toEqual({});
 });
 
 test('a message published right behind a retained one does not make it look like a duplicate', async () => {

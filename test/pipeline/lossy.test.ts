@@ -3,8 +3,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { planDigest } from '../../services/core/flow/plan-index.ts';
 import type { Plan } from '../../services/core/schema/generated/plan.ts';
+import type { MessageMeta } from '../../services/core/wire/message.ts';
 import { gridPlan } from '../core/flow/plans.ts';
-import { type Deed, House, ScriptedWorker } from '../support/scripted.ts';
+import { Inbox } from '../support/inbox.ts';
+import { type Deed, House, type Script, ScriptedWorker } from '../support/scripted.ts';
 
 const plan = gridPlan({
   grids: [
@@ -12,6 +14,8 @@ const plan = gridPlan({
     [1, 2],
   ],
 });
+/** For what waits for a deadline on purpose. */
+const SLOW = { timeout: 30_000 };
 let house: House;
 let workers: ScriptedWorker[];
 
@@ -26,7 +30,7 @@ afterEach(async () => {
 
 async function worker(
   id: string,
-  deed?: (task: string, times: number) => Deed,
+  deed?: Script,
   plans: Plan[] = [plan],
   pins?: { block: number }[],
 ): Promise<ScriptedWorker> {
@@ -70,13 +74,14 @@ test('a lost close: the result itself ends the frame', async () => {
 });
 
 test('a lost close and a lost result: the frame is replayed, its result is not published again', async () => {
-  await house.announce(plan, { deadlineMs: 900 });
+  // Half of it for the first attempt.
+  await house.announce(plan, { deadlineMs: 5_000, attempts: 2 });
   await worker('a');
   house.deaf = true;
   loseFirst('close');
   await house.send(plan, 'first');
   await house.have(1);
-  await expect.poll(() => house.counters('splitter').finished).toBe(1);
+  await expect.poll(() => house.counters('splitter').finished, SLOW).toBe(1);
   expect(house.counters('splitter')).toMatchObject({ replayed: 1, failed: 0 });
   expect(house.counters('merger')).toMatchObject({ finished: 1, 'replayed-after-result': 1 });
   expect(house.results.length).toBe(1);
@@ -163,7 +168,7 @@ test('a frame out of time names the hole', async () => {
 });
 
 test('frames without a worker for a pinned block wait, then say which task nobody holds', async () => {
-  await house.announce(plan, { deadlineMs: 400 });
+  await house.announce(plan, { deadlineMs: 2_500 });
   await worker('a', undefined, [plan], [{ block: 0 }]);
   await house.send(plan, 'first');
   const [first] = await house.have(1);
@@ -236,6 +241,90 @@ test('the same plan announced with other limits takes effect', async () => {
   await house.announce(plan, { maxInFlight: 3, deadlineMs: 20_000 });
   await expect.poll(() => house.counters('splitter')['tasks.submitted']).toBe(12);
   await a.stop();
+});
+
+/** A gate for workers: they do nothing until it is opened. */
+function gate(): { readonly deed: Script; readonly open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { deed: () => opened.then((): Deed => 'right'), open };
+}
+
+/** A frame of nobody's, under way at the merger. */
+const stranger = (plan: Plan, number: number): MessageMeta => ({
+  kind: 'open',
+  pipeline: plan.pipeline,
+  plan: planDigest(plan),
+  frame: `nobody-${number}`,
+  sequence: number,
+});
+
+test('as many frames as the plan says are under way, and none is lost', async () => {
+  const small = gridPlan({ grids: [[1, 1]] });
+  await house.announce(small, { maxInFlight: 90, maxWaiting: 200, attempts: 1, deadlineMs: 60_000 });
+  const { deed, open } = gate();
+  await worker('a', deed, [small]);
+  for (let seed = 0; seed < 100; seed++) await house.send(small, `camera-${seed}`);
+  // An open message for each frame under way: the workers hold the rest up.
+  await expect.poll(() => house.counters('merger')['inbox.messages']).toBe(90);
+  open();
+  for (const { ok } of await house.have(100)) expect(ok).toBe(true);
+  expect(house.counters('merger')).toMatchObject({ 'gather.evicted': 0 });
+});
+
+test('a frame the merger has no room for any more is replayed at once', async () => {
+  await house.announce(plan, { attempts: 2, deadlineMs: 200_000 });
+  const { deed, open } = gate();
+  await worker('a', deed);
+  await house.send(plan, 'first');
+  await expect.poll(() => house.counters('merger')['inbox.messages']).toBe(1);
+  for (let number = 0; number < 64; number++)
+    await house.tell('tilepipe/merger/merger/in', stranger(plan, number));
+  await expect.poll(() => house.counters('splitter').replayed).toBe(1);
+  open();
+  right((await house.have(1))[0] as never);
+  expect(house.counters('merger').evicted).toBeGreaterThan(0);
+  for (let number = 0; number < 64; number++)
+    await house.tell('tilepipe/merger/merger/in', { ...stranger(plan, number), kind: 'close' });
+});
+
+test('a message cannot make the merger publish anywhere but to an inbox', async () => {
+  const door = await Inbox.on(house.channels.data, 'tilepipe/door');
+  const splitter = await Inbox.on(house.channels.data, 'tilepipe/splitter/other/in');
+  const merger = 'tilepipe/merger/merger/in';
+  // A frame of a plan the merger does not have is sent back at once.
+  const lost: MessageMeta = { kind: 'open', pipeline: 'test', plan: 'none', frame: 'nobody' };
+  await house.tell(merger, { ...lost, splitter: 'tilepipe/door' });
+  await house.tell(merger, { ...lost, splitter: 'tilepipe/splitter/other/in' });
+  await splitter.have(1);
+  expect(door.messages.length).toBe(0);
+  expect(house.counters('merger')).toMatchObject({ 'refused.address': 1 });
+});
+
+test('word of a frame that is not under way makes no worker distrusted', async () => {
+  const digest = await house.announce(plan);
+  await worker('a');
+  const word = { kind: 'close', pipeline: 'test', plan: digest, code: 'wire-invalid' } as const;
+  await house.tell('tilepipe/splitter/splitter/in', {
+    ...word,
+    frame: 'nobody',
+    extra: { attempt: 1, unsound: 'a' },
+  });
+  await expect.poll(() => house.counters('splitter')['inbox.messages']).toBe(1);
+  await house.send(plan, 'first');
+  right((await house.have(1))[0] as never);
+});
+
+test('a camera whose name no topic may have is counted, and the others go on', async () => {
+  await house.announce(plan, { deadlineMs: 5_000 });
+  await house.send(plan, 'front door');
+  await house.channels.data.publish('tilepipe/frame/garden/front door', Buffer.from('x'), { qos: 1 });
+  await worker('a');
+  await house.send(plan, 'first');
+  right((await house.have(1))[0] as never);
+  expect(house.counters('splitter')).toMatchObject({ received: 1, 'rejected.topic': 2 });
 });
 
 test('a splitter that stops ends what it could not finish', async () => {

@@ -3,10 +3,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { Connections } from '../../services/core/bus/connections.ts';
+import { monotonicMs } from '../../services/core/runtime/clock.ts';
 import { packageRoot } from '../../services/core/runtime/entry.ts';
 import { gridCover } from '../../services/core/tiling/cover.ts';
+import { Assembler } from '../../services/core/wire/assembler.ts';
 import type { TensorData } from '../../services/core/wire/message.ts';
 import type { Outcome } from '../../tools/client.ts';
 import { compare } from '../../tools/compare.ts';
@@ -24,6 +26,10 @@ let listener: Connections;
 let uncut: WholeModel;
 /** Results by the frame they are of. */
 let published: Map<string, number>;
+/** Called with every result after it has been counted. */
+let counted: (frame: string) => void = () => {};
+/** Called with the sender of every message that a splitter or merger gets. */
+let answered: (worker: string) => void = () => {};
 let number = 0;
 /** Ended with the test, however it ends. */
 const mergers: ChildProcess[] = [];
@@ -37,7 +43,17 @@ beforeAll(async () => {
   await listener.control.subscribe('tilepipe/result/#', ({ payload }) => {
     const { frame } = JSON.parse(payload.toString()) as { frame: string };
     published.set(frame, (published.get(frame) ?? 0) + 1);
+    counted(frame);
   });
+  const assembler = new Assembler({ now: monotonicMs });
+  for (const role of ['splitter', 'merger'] as const) {
+    await listener.data.subscribe(
+      listener.topics.build('inbox', { role, id: role }),
+      ({ topic, payload }) => {
+        answered(assembler.accept(topic, payload)?.meta.sender ?? '');
+      },
+    );
+  }
 });
 beforeEach(() => {
   published = new Map();
@@ -47,6 +63,24 @@ afterAll(async () => {
   await listener.stop();
   await it.stop();
 });
+
+/** Resolves when the frame's result has come to the listener: whatever was published before it has come by then. */
+async function heard(frame: string): Promise<void> {
+  while (!published.has(frame))
+    await new Promise<void>((resolve) => {
+      counted = (of) => {
+        if (of === frame) resolve();
+      };
+    });
+}
+
+/** One more frame, and no frame has had a second result by the time that it has its own. */
+async function everyResultOnce(): Promise<void> {
+  const input = floatTensor('image', SHAPE, randomValues(`recovery ${number++}`, SHAPE));
+  const { result } = await it.client.send([input], LIMIT_MS);
+  await heard(result.frame);
+  expect([...published.values()].filter((times) => times > 1)).toEqual([]);
+}
 
 /** Sends frames all at once; `at` is called with the count of those that have come back. */
 async function stream(count: number, at: (back: number) => void): Promise<Outcome[]> {
@@ -65,7 +99,7 @@ async function stream(count: number, at: (back: number) => void): Promise<Outcom
     expect(result.error).toBeUndefined();
     expect(compare(tensors, await uncut.run([inputs[i] as TensorData])).maxRelDiff).toBeLessThanOrEqual(1e-4);
   }
-  expect([...published.values()].filter((times) => times > 1)).toEqual([]);
+  await everyResultOnce();
   return outcomes;
 }
 
@@ -94,9 +128,24 @@ test('a worker that hangs and goes on: its late answers change nothing', async (
   const [first] = it.cluster.workers;
   await stream(40, (back) => {
     if (back === 5) first?.kill('SIGSTOP');
-    if (back === 35) first?.kill('SIGCONT');
+  });
+  // Every frame has been answered without it: what it still says of the tasks it had is late.
+  const late = new Promise<void>((resolve) => {
+    answered = (worker) => {
+      if (worker === first?.id) resolve();
+    };
   });
   first?.kill('SIGCONT');
+  await late;
+  await everyResultOnce();
+});
+
+test('the end of a worker is listened for only until it is ready', async () => {
+  const undone = vi.fn();
+  const spies = it.cluster.workers.map((worker) => vi.spyOn(worker, 'onEnd').mockReturnValue(undone));
+  await it.deploy(await it.open(residualNetwork(), 'recovery'), gridCover(2, 2));
+  expect(undone).toHaveBeenCalledTimes(spies.length);
+  for (const spy of spies) spy.mockRestore();
 });
 
 test('a merger process that is killed and comes back under its name', async () => {

@@ -102,6 +102,23 @@ describe('decodeFrame refuses', () => {
     );
   });
 
+  it.each(['GIF89aWEBPWEBPWEBP', 'RIFF', 'RIFX....WEBPVP8 '])(
+    'a WebP by half of its marks: %s',
+    async (text) => {
+      await refused(Buffer.from(text), 'image-invalid', 'no JPEG, PNG or WebP');
+    },
+  );
+
+  it('another type behind the marks of one it reads', async () => {
+    const svg =
+      'xmlns="http://www.w3.org/2000/svg" width="32" height="32"><rect width="32" height="32"/></svg>';
+    await refused(Buffer.from(`<svg a="WEBP" ${svg}`), 'image-invalid', 'no JPEG, PNG or WebP');
+    await refused(Buffer.from(`RIFF<svgWEBP ${svg}`), 'image-invalid', 'the WebP picture');
+    const tiff = await noise(8, 8).tiff().toBuffer();
+    tiff.write('WEBP', 8, 'latin1');
+    await refused(tiff, 'image-invalid', 'no JPEG, PNG or WebP');
+  });
+
   it('too many bytes before it looks at them', async () => {
     await refused(new Uint8Array(200_001), 'image-too-large', '200001 bytes');
   });

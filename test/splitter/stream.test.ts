@@ -5,14 +5,16 @@ import { type Started, Stream } from '../../services/splitter/stream.ts';
 
 /** A stream with a clock of its own; what it does is written down. */
 function rig(limits: Partial<{ maxInFlight: number; maxWaiting: number; attempts: number }> = {}) {
-  const state = { now: 0, ready: true, unfit: '' };
+  const state = { now: 0, ready: true, unfit: '', plan: 'first' };
   const begun: Started[] = [];
   const failed: [frame: string, code: string][] = [];
   const stream = new Stream({
     limits: () => ({ maxInFlight: 2, maxWaiting: 3, attempts: 3, ...limits }),
     now: () => state.now,
     choose: ({ reading }) =>
-      state.ready && reading !== state.unfit ? { plan: {} as AnnouncedPlan, merger: 'merger' } : undefined,
+      state.ready && reading !== state.unfit
+        ? { plan: { digest: state.plan } as AnnouncedPlan, merger: 'merger' }
+        : undefined,
     obstacle: () => 'nobody is there',
     begin: (started) => begun.push(started),
     over: () => {},
@@ -85,6 +87,49 @@ describe('a roll-out', () => {
     state.unfit = '';
     stream.pump();
     expect(ids(begun)).toEqual(['b', 'a']);
+  });
+});
+
+describe('a plan that loses a device', () => {
+  const lost = ({ digest }: AnnouncedPlan): boolean => digest === 'first';
+  const plans = (begun: readonly Started[]) =>
+    begun.map(({ frame: { id }, plan, attempt }) => [id, plan.digest, attempt]);
+
+  test('its frames begin again on one that can run, those of other plans go on', () => {
+    const { state, stream, begun, failed } = rig({ maxInFlight: 3 });
+    stream.push(frame('a'));
+    stream.push(frame('b'));
+    state.plan = 'second';
+    stream.push(frame('c'));
+    stream.leave(lost);
+    expect(plans(begun)).toEqual([
+      ['a', 'first', 1],
+      ['b', 'first', 1],
+      ['c', 'second', 1],
+      ['a', 'second', 2],
+      ['b', 'second', 2],
+    ]);
+    expect(stream.counters).toMatchObject({ replayed: 2 });
+    expect(failed).toEqual([]);
+  });
+
+  test('they stay where there is no other plan to go to', () => {
+    const { state, stream, begun } = rig();
+    stream.push(frame('a'));
+    stream.leave(lost);
+    state.ready = false;
+    stream.leave(lost);
+    expect(plans(begun)).toEqual([['a', 'first', 1]]);
+    expect(stream.started('a')).toBeDefined();
+  });
+
+  test('a last attempt is not given up for it: the device may come back in time', () => {
+    const { state, stream, begun, failed } = rig({ attempts: 1 });
+    stream.push(frame('a'));
+    state.plan = 'second';
+    stream.leave(lost);
+    expect(plans(begun)).toEqual([['a', 'first', 1]]);
+    expect(failed).toEqual([]);
   });
 });
 

@@ -67,10 +67,10 @@ export class House {
     await this.begin('splitter');
   }
 
-  async begin(role: 'merger' | 'splitter'): Promise<Service> {
+  async begin(role: 'merger' | 'splitter', id: string = role): Promise<Service> {
     const service = new Service({
       role,
-      id: role,
+      id,
       part: role === 'merger' ? new MergerPart() : new SplitterPart({ drainMs: 200 }),
       log: createLog(role),
       inbox: true,
@@ -81,13 +81,19 @@ export class House {
     return service;
   }
 
-  service(role: 'merger' | 'splitter'): Service {
-    return this.#services.find((service) => service.role === role) as Service;
+  service(id: string): Service {
+    return this.#services.find((service) => service.id === id) as Service;
   }
 
-  /** Counters of a role as its status says them. */
-  counters(role: 'merger' | 'splitter'): Record<string, number> {
-    return this.service(role).status().counters ?? {};
+  /** Counters of a service as its status says them; the first of a role has its name. */
+  counters(id: string): Record<string, number> {
+    return this.service(id).status().counters ?? {};
+  }
+
+  /** A message of the test's own to an inbox. */
+  async tell(inbox: string, meta: MessageMeta): Promise<void> {
+    for (const part of parts(encodeMessage({ meta, tensors: [] }), 900_000))
+      await this.channels.data.publish(inbox, part);
   }
 
   async announce(plan: Plan, frames: Partial<Announcement['frames']> = {}): Promise<string> {
@@ -148,12 +154,15 @@ export class House {
   }
 }
 
+/** What is done with a task, now or once the test lets it happen; `times` counts how often it came for its frame. */
+export type Script = (task: string, times: number) => Deed | Promise<Deed>;
+
 /** A worker of the test's own: it holds every plan it is told of. */
 export class ScriptedWorker {
   readonly id: string;
   readonly done: string[] = [];
   readonly #house: House;
-  readonly #deed: (task: string, times: number) => Deed;
+  readonly #deed: Script;
   readonly #plans: ReadonlyMap<string, Plan>;
   readonly #times = new Map<string, number>();
   readonly #pins: Status['pins'];
@@ -163,7 +172,7 @@ export class ScriptedWorker {
     house: House,
     id: string,
     plans: ReadonlyMap<string, Plan>,
-    deed: (task: string, times: number) => Deed = () => 'right',
+    deed: Script = () => 'right',
     pins?: Status['pins'],
   ) {
     this.id = id;
@@ -220,7 +229,7 @@ export class ScriptedWorker {
     if (task === undefined || input === undefined) return;
     const key = `${meta.frame}/${task.id}`;
     this.#times.set(key, (this.#times.get(key) ?? 0) + 1);
-    const deed = this.#deed(task.id, this.#times.get(key) as number);
+    const deed = await this.#deed(task.id, this.#times.get(key) as number);
     const { pipeline, frame, sequence, source, reply, merger, splitter } = meta;
     const answer = {
       pipeline,

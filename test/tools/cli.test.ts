@@ -1,6 +1,7 @@
 /** The command as people call it: what it prints, and the code it ends with. */
 
 import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -48,6 +49,23 @@ describe('what it answers', () => {
     )(last(stdout));
     expect(report.pass).toBe(true);
     expect(report.cases.map(({ tiles }) => tiles > 0)).toEqual([false, true, true]);
+    expect(status).toBe(0);
+  });
+
+  test('verify fails where a block that can be tiled ran whole, and says why', () => {
+    const args = ['verify', '--model', network, '--grid', '2x2,70x1', '--json'];
+    const { status, stdout } = tilepipe(args);
+    const report = last(stdout) as { pass: boolean; cases: { pass: boolean; reason?: string }[] };
+    expect(report.cases.map(({ pass }) => pass)).toEqual([true, false]);
+    expect(report.cases[1]?.reason).toMatch(/^block \d+ ran whole: .*70 rows/);
+    expect(report.pass).toBe(false);
+    expect(status).toBe(1);
+  });
+
+  test('verify passes where what is left whole has one position only', () => {
+    const model = file('gated.onnx', gatedNetwork());
+    const { status, stdout } = tilepipe(['verify', '--model', model, '--grid', '2x2', '--json']);
+    expect(last(stdout)).toMatchObject({ pass: true, cases: [{ tiles: expect.any(Number) }] });
     expect(status).toBe(0);
   });
 
@@ -110,6 +128,20 @@ describe('what it answers', () => {
     expect(report.results).toMatchObject([{ ok: true, task: 'detect' }]);
     expect(status).toBe(0);
   });
+});
+
+test('run takes a picture of more than 4 MiB', async () => {
+  const { encodeJpeg } = await import('../../tools/demo/jpeg.ts');
+  const [width, height] = [3300, 2300];
+  const jpeg = await encodeJpeg(randomBytes(width * height * 3), width, height);
+  expect(jpeg.length).toBeGreaterThan(5e6);
+  const picture = file('noise.jpg', jpeg);
+  const model = join(packageRoot(), 'tools', 'demo', 'scenes.onnx');
+  const settings = join(packageRoot(), 'tools', 'demo', 'pipeline.json');
+  const args = ['run', '--model', model, '--pipeline', settings, '--input', picture, '--workers', '1'];
+  const { status, stdout } = tilepipe([...args, '--json']);
+  expect(last(stdout)).toMatchObject({ results: [{ ok: true, image: { width, height } }] });
+  expect(status).toBe(0);
 });
 
 describe('what it refuses, and with which code', () => {
@@ -258,6 +290,22 @@ describe('what it refuses, and with which code', () => {
     expect(result.status).toBe(3);
   });
 });
+
+/** Squeeze and excite: convolutions of a map of one position between those of a large one. */
+function gatedNetwork(): Uint8Array {
+  return new ModelBuilder()
+    .input('x', [1, 4, 16, 16])
+    .random('w', [4, 4, 3, 3])
+    .random('g', [4, 4, 1, 1])
+    .node('Conv', ['x', 'w'], ['a'], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] })
+    .node('GlobalAveragePool', ['a'], ['mean'])
+    .node('Conv', ['mean', 'g'], ['squeezed'], { kernel_shape: [1, 1] })
+    .node('Sigmoid', ['squeezed'], ['gate'])
+    .node('Mul', ['a', 'gate'], ['gated'])
+    .node('Conv', ['gated', 'w'], ['y'], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] })
+    .output('y')
+    .encode();
+}
 
 function openNetwork(): Uint8Array {
   return new ModelBuilder()

@@ -46,7 +46,7 @@ describe('configuration', () => {
       combined: true,
       broker: { host: '127.0.0.1', port: 1883, protocol: 4 },
       workers: { count: 1, threads: 1 },
-      pipelines: [{ grid: '2x2', maxInFlight: 4, maxWaiting: 16, deadlineMs: 30_000, attempts: 3 }],
+      pipelines: [{ maxWaiting: 16, deadlineMs: 30_000, attempts: 3 }],
     });
   });
 

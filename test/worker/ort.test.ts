@@ -256,7 +256,7 @@ describe('what the executor refuses', () => {
 });
 
 describe('the life of the thread', () => {
-  it('ends what waits when it stops, and starts again for the next load', async () => {
+  it('ends what waits when it stops, refuses what comes then, and can be started again', async () => {
     const executor = await started();
     const session = await executor.loadBytes(convolution(weightsConstant()));
     const side = 1500;
@@ -269,10 +269,25 @@ describe('the life of the thread', () => {
     for (const outcome of await outcomes) {
       expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'task-failed' } });
     }
-    const again = await executor.loadBytes(unary('Neg', 'float32'));
+    const refused = { message: expect.stringContaining('the executor was stopped') };
+    const model = unary('Neg', 'float32');
+    await expect(executor.loadBytes(model)).rejects.toMatchObject({ ...refused, code: 'model-refused' });
+    await expect(executor.load(store(model))).rejects.toMatchObject(refused);
+    await executor.stop();
+    await executor.start();
+    const again = await executor.loadBytes(model);
     await expect(
       executor.run(again, [tensor('x', 'float32', [1], Float32Array.of(1))]),
     ).resolves.toBeDefined();
+  });
+
+  it('does not begin for a load that comes after a stop before any start', async () => {
+    const executor = new OrtExecutor();
+    await executor.stop();
+    await expect(executor.loadBytes(unary('Neg', 'float32'))).rejects.toMatchObject({
+      code: 'model-refused',
+    });
+    expect(executor.describe()).toContain('not started');
   });
 
   it('forgets a session that is unloaded', async () => {

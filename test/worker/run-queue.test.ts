@@ -15,9 +15,12 @@ function setUp(slots = 2, parallel = 1) {
     parallel,
     now: () => clock.now,
     expired: ({ name }) => log.push(`expired ${name}`),
+    failed: ({ name }, error) => log.push(`failed ${name}: ${(error as Error).message}`),
     run: ({ name }) => {
       log.push(`run ${name}`);
-      return new Promise((resolve) => ends.push(resolve));
+      return new Promise((resolve, reject) =>
+        ends.push(name.startsWith('bad') ? () => reject(new Error('no')) : resolve),
+      );
     },
   });
   const entry = (name: string, more: Partial<Entry> = {}): Entry => ({
@@ -111,4 +114,14 @@ it('does not do again what it is doing, unless somebody else asks', async () => 
   // Its answer may have been lost.
   expect(queue.push(entry('once more', { key: '1' }))).toBe('queued');
   expect(log.at(-1)).toBe('run once more');
+});
+
+it('tells of a run that fails, and goes on with the next', async () => {
+  const { log, queue, entry, end } = setUp();
+  queue.push(entry('bad'));
+  queue.push(entry('2'));
+  await end();
+  expect(log).toEqual(['run bad', 'failed bad: no', 'run 2']);
+  await end();
+  await queue.idle();
 });

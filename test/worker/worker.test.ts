@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Status } from '../../services/core/schema/generated/status.ts';
 import type { MessageMeta, TensorData } from '../../services/core/wire/message.ts';
+import type { RunResult } from '../../services/worker/executor/executor.ts';
 import { OrtExecutor } from '../../services/worker/executor/ort.ts';
 import { Bench } from './bench.ts';
 import { floatsOf, tensor } from './models.ts';
@@ -126,6 +131,84 @@ it('forgets a pipeline that is withdrawn', async () => {
     task: 't0',
     sender: 'w',
   });
+});
+
+it('forgets what it gathered for a pipeline that is withdrawn, and gathers nothing more of it', async () => {
+  let finish = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  let begun = (): void => undefined;
+  const computed = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  /** Computes at once and hands out what it made later, from the second run on. */
+  class Slow extends OrtExecutor {
+    #runs = 0;
+    override async run(...given: Parameters<OrtExecutor['run']>): Promise<RunResult> {
+      const result = await super.run(...given);
+      if (this.#runs++ === 0) return result;
+      begun();
+      await held;
+      return result;
+    }
+  }
+  const digest = await bench.announce(await haloPlan(bench.shelf));
+  const service = await bench.worker('left', { executor: new Slow() });
+  await bench.planState('left', digest, 'ready');
+  const task = (frame: string) =>
+    bench.send('left', { meta: taskMeta(digest, 'a0', frame), tensors: [frameRows('x', 0, 4)] });
+  await task('f1');
+  await bench.came(bench.dispatcher, 'done', 'f1');
+  expect(service.status().counters).toMatchObject({ 'gather.transfers': 1 });
+  await task('f2');
+  await computed;
+  const before = bench.statuses.items.length;
+  await bench.bus.control.publish('tilepipe/plan/p', Buffer.alloc(0), { qos: 1, retain: true });
+  const without = ({ plans }: Status) => Object.keys(plans ?? {}).length === 0;
+  const said = await bench.statuses.first('a status without plans', without, 20_000, before);
+  expect(said.counters).not.toHaveProperty('gather.transfers');
+  finish();
+  await bench.came(bench.dispatcher, 'done', 'f2');
+  expect(service.status().counters).toMatchObject({ 'refused.unknown-plan': 1 });
+  expect(service.status().counters).not.toHaveProperty('gather.transfers');
+});
+
+it('gives downloads up when it stops, and leaves no executor behind', async () => {
+  const store = createServer();
+  const asked = once(store, 'request') as Promise<[IncomingMessage]>;
+  store.listen(0, '127.0.0.1');
+  await once(store, 'listening');
+  try {
+    const { port } = store.address() as AddressInfo;
+    const digest = await bench.announce(await twoTiles(bench.shelf), `http://127.0.0.1:${port}`);
+    const executor = new OrtExecutor();
+    const service = await bench.worker('w', { executor });
+    const [request] = await asked;
+    const cut = once(request.socket, 'close');
+    await service.stop('test');
+    await cut;
+    const refused = { code: 'model-refused', message: expect.stringContaining('was stopped') };
+    await expect(executor.load('anything')).rejects.toMatchObject(refused);
+    expect(bench.statuses.items.some(({ plans }) => plans?.[digest]?.state === 'failed')).toBe(false);
+  } finally {
+    store.close();
+    store.closeAllConnections();
+  }
+});
+
+it('survives names as long as a message can carry', async () => {
+  const digest = await bench.announce(await twoTiles(bench.shelf));
+  const service = await bench.worker('w');
+  await bench.planState('w', digest, 'ready');
+  for (const length of [129, 64_900]) {
+    const meta = taskMeta(digest, 't0', 'f'.repeat(length));
+    await bench.send('w', { meta, tensors: [frameRows('x', 0, 3)] });
+  }
+  const longest = 'f'.repeat(128);
+  await bench.send('w', { meta: taskMeta(digest, 't0', longest), tensors: [frameRows('x', 0, 3)] });
+  await bench.came(bench.merger, 'data', longest);
+  expect(service.status().counters).toMatchObject({ 'inbox.rejected.metadata-value': 2, 'tasks.done': 1 });
 });
 
 it('refuses what is not the task, by name, and publishes to inboxes only', async () => {

@@ -11,11 +11,13 @@ import { settle } from '../../services/core/vision/settings.ts';
 import { naturalRange, randomInput } from '../input.ts';
 import { whole } from '../numbers.ts';
 import { print, printJson, table } from '../output.ts';
+import { benchDeepThings } from './deepthings/bench.ts';
 import { benchHotEdge } from './hotedge/bench.ts';
 import { benchIdle } from './idle.ts';
 import { benchMemory } from './memory.ts';
 import { type PairOptions, pairedRuns, sharedModel } from './pipeline-bench.ts';
 import { atLeast, atMost, type BenchReport, rounded, type Target } from './report.ts';
+import { benchThroughput } from './throughput/bench.ts';
 import { benchWire } from './wire.ts';
 
 /** Of the benches on emulated devices. */
@@ -34,6 +36,8 @@ const BENCHES: Readonly<Record<string, (flags: Flags) => Promise<BenchReport>>> 
   memory: benchMemory,
   idle: benchIdle,
   hotedge: benchHotEdge,
+  throughput: benchThroughput,
+  deepthings: benchDeepThings,
 };
 
 async function wireBench(): Promise<BenchReport> {

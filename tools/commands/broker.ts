@@ -3,16 +3,16 @@
 import type { Command } from 'commander';
 import { runBroker } from '../../services/broker/main.ts';
 import { portNumber } from '../numbers.ts';
+import { healthFlags, type LifeFlags, lifeOptions } from '../service-flags.ts';
 
-interface Flags {
+interface Flags extends LifeFlags {
   readonly host: string;
   readonly port: number;
   readonly root?: string;
-  readonly healthPort?: number;
 }
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command('broker')
     .description('Run the embedded MQTT 3.1.1 broker')
     .option(
@@ -21,15 +21,11 @@ export function register(program: Command): void {
       '127.0.0.1',
     )
     .option('--port <port>', 'port to listen on (0: any free one)', portNumber, 1883)
-    .option('--root <name>', 'first level of every topic (default: tilepipe)')
-    .option('--health-port <port>', 'serve /healthz, /readyz and /status over HTTP', portNumber)
+    .option('--root <name>', 'first level of every topic (default: tilepipe)');
+  lifeOptions(command)
     .addHelpText('after', '\nExample:\n  npx tilepipe broker --host 0.0.0.0')
-    .action(async ({ host, port, root, healthPort }: Flags) => {
-      await runBroker({
-        host,
-        port,
-        root,
-        ...(healthPort === undefined ? {} : { health: { port: healthPort } }),
-      });
+    .action(async (flags: Flags) => {
+      const { id, host, port, root } = flags;
+      await runBroker({ id, host, port, root, ...healthFlags(flags) });
     });
 }

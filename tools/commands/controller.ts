@@ -5,7 +5,7 @@ import { BlobCache } from '../../services/core/runtime/blobs.ts';
 import { cacheFolder } from '../../services/core/runtime/paths.ts';
 import { runService } from '../../services/core/runtime/run-service.ts';
 import { readConfig } from '../config.ts';
-import { deployAll } from '../deployments.ts';
+import { Deployments } from '../deployments.ts';
 import { brokerAddress, healthFlags, type ServiceCommandFlags, serviceOptions } from '../service-flags.ts';
 import { controllerService, defaultId } from '../services.ts';
 
@@ -32,12 +32,25 @@ export function register(program: Command): void {
         },
         { blobs, store: config.store },
       );
+      // Whatever runs is another machine's, or reached as if it were.
+      const deployments = new Deployments({
+        config,
+        file: flags.config,
+        part,
+        blobs,
+        log: service.log,
+        workers: 0,
+        local: new Set(),
+      });
       const runnable = {
         start: async (): Promise<void> => {
           await service.start();
-          await deployAll(config, flags.config, part.controller, blobs, service.log);
+          await deployments.start();
         },
-        stop: (reason?: string): Promise<void> => service.stop(reason),
+        stop: async (reason?: string): Promise<void> => {
+          await deployments.stop();
+          await service.stop(reason);
+        },
       };
       await runService(runnable, service.log);
     });

@@ -43,7 +43,7 @@ async function send(images: readonly string[], flags: Flags): Promise<Result[]> 
   const channels = new Connections({
     ...brokerAddress(flags),
     service: 'send',
-    maxMessageBytes: PICTURE_BYTES,
+    maxMessageBytes: flags.maxMessageBytes ?? PICTURE_BYTES,
   });
   await channels.start();
   const client = new Client(channels, flags.pipeline, `${flags.source}-${process.pid}`);

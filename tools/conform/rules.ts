@@ -2,6 +2,7 @@
 
 import { extents, sameRegion } from '../../services/core/tensor/region.ts';
 import type { LaidMessage } from '../../services/core/wire/encode.ts';
+import { DEFAULT_MAX_MESSAGE_BYTES } from '../../services/core/wire/limits.ts';
 import type { Message, MessageMeta } from '../../services/core/wire/message.ts';
 import { type Examiner, regionOf, WORKER } from './examiner.ts';
 import { expected, type Fixture, LARGE, SMALL } from './fixture.ts';
@@ -187,7 +188,7 @@ export const RULES: readonly Rule[] = [
       const before = examiner.merger.payloads.length;
       const seen = await answered(examiner, fixture, examiner.task(fixture, LARGE));
       const sizes = examiner.merger.payloads.slice(before).map(({ payload }) => payload.length);
-      need(Math.max(...sizes) <= 900_000, `a part has ${Math.max(...sizes)} bytes`);
+      need(Math.max(...sizes) <= DEFAULT_MAX_MESSAGE_BYTES, `a part has ${Math.max(...sizes)} bytes`);
       return `${sizes.length} parts, ${seen}`;
     },
   },

@@ -2,12 +2,15 @@
 
 import type { Fleet } from '../../core/planning/cost/fleet.ts';
 import type { Draft } from '../../core/planning/draft.ts';
-import { KnownCuts } from '../../core/planning/replan/known-cuts.ts';
+import { type Cuts, KnownCuts } from '../../core/planning/replan/known-cuts.ts';
 import { likelyFleets } from '../../core/planning/replan/likely-fleets.ts';
-import { openSpace, type SearchSpace, search } from '../../core/planning/search/search.ts';
+import { type SearchResult, type SearchSpace, search } from '../../core/planning/search/search.ts';
+import { lazySpace } from '../../core/planning/search/space.ts';
 import { simulate } from '../../core/planning/simulate/simulate.ts';
 import type { BlobCache } from '../../core/runtime/blobs.ts';
+import { TilepipeError } from '../../core/runtime/errors.ts';
 import { type OpenedModel, prepareDraft } from '../prepare.ts';
+import { type WrittenModel, WrittenModels } from '../written-models.ts';
 import type { ReplanOptions } from './replanning.ts';
 
 export interface PlannerOptions {
@@ -21,6 +24,24 @@ export interface PlannerOptions {
   readonly binding?: 'late' | 'static';
 }
 
+/** A draft without its blocks. */
+export type Outline = Pick<Draft, 'strategy' | 'inFlight' | 'predicted'>;
+
+/** What a rehearsal found out, as it passes from one process to another. */
+export interface Rehearsed {
+  readonly cuts: Cuts;
+  readonly written: readonly WrittenModel[];
+  /** The best plan of each strategy for the fleet just rehearsed, the best first. */
+  readonly outlines: readonly Outline[];
+}
+
+export interface RehearseOptions {
+  /** Ends it early, between two plans. */
+  readonly signal?: AbortSignal;
+  /** Told after every plan, the first of them that of the fleet as it is. */
+  readonly told?: (rehearsed: Rehearsed) => void;
+}
+
 /** Frames simulated per prediction: enough for a steady state, and a few milliseconds of work. */
 const FRAMES = 24;
 
@@ -31,7 +52,8 @@ export class Planner {
 
   constructor(options: PlannerOptions) {
     this.#options = options;
-    this.#all = openSpace(options.model.graph, options.model.analysis);
+    // Where another process rehearses, hardly any of it is ever asked for.
+    this.#all = lazySpace(options.model.graph, options.model.analysis);
     this.#cuts = new KnownCuts(this.#all);
   }
 
@@ -42,7 +64,7 @@ export class Planner {
   /** The best plan for a fleet: among all cuts for devices that are new, else among those known. Throws `plan-impossible`. */
   readonly plan = (fleet: Fleet): Draft => {
     const known = this.#cuts.spaceFor(fleet);
-    return known === undefined ? this.#learn(fleet) : this.#search(known, fleet);
+    return (known === undefined ? this.#survey(fleet) : this.#search(known, fleet)).best;
   };
 
   /** Both the running plan and the new one by the simulator, so that what it gets wrong it gets wrong for both. */
@@ -61,25 +83,51 @@ export class Planner {
     return prepareDraft(model, pipeline, draft, blobs);
   };
 
+  /** The cuts of the best of all plans are known from then on. */
+  #survey(fleet: Fleet): SearchResult {
+    const found = this.#search(this.#all, fleet);
+    this.#cuts.learn(found.best, fleet);
+    return found;
+  }
+
   /**
    * Plans ahead for a fleet in which one device is slow or away: their cuts are known then, and their sub-models in the
-   * store. Takes a search of all cuts for each; meant for the time before frames come. Ends early on the signal.
+   * store. Takes a search of all cuts for each: meant for the time before frames come, or for another process.
    */
-  async rehearse(fleet: Fleet, signal?: AbortSignal): Promise<void> {
+  async rehearse(fleet: Fleet, { signal, told }: RehearseOptions = {}): Promise<void> {
     for (const likely of likelyFleets(fleet)) {
       if (signal?.aborted) return;
-      await this.prepare(this.#learn(likely));
+      const found = this.#possible(likely);
+      if (found === undefined) continue;
+      await this.prepare(found.best);
+      const outlines = found.alternatives.map(({ blocks: _, ...outline }) => outline);
+      told?.({ cuts: this.#cuts.cuts, written: this.#written.entries(), outlines });
     }
   }
 
-  #learn(fleet: Fleet): Draft {
-    const draft = this.#search(this.#all, fleet);
-    this.#cuts.learn(draft, fleet);
-    return draft;
+  /** What was rehearsed elsewhere, with the same model and the same store. */
+  adopt({ cuts, written }: Rehearsed): void {
+    this.#cuts.adopt(cuts);
+    this.#written.adopt(written);
   }
 
-  #search(space: SearchSpace, fleet: Fleet): Draft {
+  get #written(): WrittenModels {
+    const { model, blobs } = this.#options;
+    return new WrittenModels(model.graph, blobs);
+  }
+
+  /** Nothing may fit without the one device that has the memory for it. */
+  #possible(fleet: Fleet): SearchResult | undefined {
+    try {
+      return this.#survey(fleet);
+    } catch (error) {
+      if (error instanceof TilepipeError && error.code === 'plan-impossible') return undefined;
+      throw error;
+    }
+  }
+
+  #search(space: SearchSpace, fleet: Fleet): SearchResult {
     const { objective, inFlight } = this.#options;
-    return search(space, fleet, { objective, ...(inFlight === undefined ? {} : { inFlight }) }).best;
+    return search(space, fleet, { objective, ...(inFlight === undefined ? {} : { inFlight }) });
   }
 }

@@ -1,6 +1,7 @@
 /** The channels of one service: separate connections, so that a large tile delays no heartbeat. */
 
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { TilepipeError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Bus, Will } from './bus.ts';
@@ -18,6 +19,8 @@ export interface Channels {
   intake(): Promise<Bus>;
   /** Whether every channel in use is connected. */
   readonly connected: boolean;
+  /** Once started: this machine's address or name that faces the broker; undefined where the broker is on it. */
+  readonly facing: string | undefined;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -56,14 +59,14 @@ const KEEPALIVE = { control: 10, data: 60, intake: 30 } as const;
 
 export class Connections implements Channels {
   readonly topics: Topics;
-  readonly control: Bus;
+  readonly control: MqttBus;
   readonly data: Bus;
   readonly #options: ConnectionsOptions;
   #intake: Bus | undefined;
   #intakeStart: Promise<Bus> | undefined;
 
   constructor(options: ConnectionsOptions) {
-    this.#options = options;
+    this.#options = { ...options, ...withoutUserInfo(options) };
     this.topics = new Topics(options.root);
     this.control = this.#bus('control', options.will);
     this.data = this.#bus('data');
@@ -71,6 +74,10 @@ export class Connections implements Channels {
 
   get connected(): boolean {
     return this.control.connected && this.data.connected && (this.#intake?.connected ?? true);
+  }
+
+  get facing(): string | undefined {
+    return facing(this.control.ends, this.#options.url);
   }
 
   async start(): Promise<void> {
@@ -118,6 +125,51 @@ export class Connections implements Channels {
       log: options.log?.child({ channel }),
     });
   }
+}
+
+/**
+ * This machine's side of a connection to a broker; undefined where both ends are one machine. Where the ends are not
+ * known, and where the address is good on one link only, it is the machine's name.
+ */
+export function facing(ends: MqttBus['ends'], url: string): string | undefined {
+  const local = (ends?.local ?? '').replace(/^::ffff:/, '');
+  const here = ends === undefined ? isLoopback(new URL(url).hostname) : ends.local === ends.remote;
+  if (here || isLoopback(local)) return undefined;
+  return local === '' || /^fe[89ab]|%/i.test(local) ? hostname() : local;
+}
+
+/** Whether a host name or IP address, in an address or by itself, can only be this machine. */
+export function isLoopback(host: string): boolean {
+  return /^(localhost|127\.[\d.]+|\[?::1\]?)$/i.test(host);
+}
+
+/**
+ * The same address with the user information of its URL as user name and password, so that the URL can be shown; it
+ * goes before what is given beside the URL.
+ */
+export function withoutUserInfo(address: BrokerAddress): BrokerAddress {
+  const url = URL.canParse(address.url) ? new URL(address.url) : undefined;
+  if (url === undefined || (url.username === '' && url.password === '')) return address;
+  const { username, password } = url;
+  url.username = '';
+  url.password = '';
+  return {
+    ...address,
+    url: url.href,
+    ...(username === '' ? {} : { username: decoded(username) }),
+    ...(password === '' ? {} : { password: decoded(password) }),
+  };
+}
+
+/** A percent sign that begins no escape stands for itself. */
+function decoded(text: string): string {
+  return text.replace(/(%[0-9a-f]{2})+/gi, (escapes) => {
+    try {
+      return decodeURIComponent(escapes);
+    } catch {
+      return escapes;
+    }
+  });
 }
 
 /** User name and password from the configuration, else from the environment or a secret's file. */

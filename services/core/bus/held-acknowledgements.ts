@@ -33,6 +33,6 @@ export class HeldAcknowledgements {
 }
 
 /** PUBACK (MQTT 3.1.1, section 3.4); with no reason code it is the same packet in version 5 and means success. */
-export function puback(messageId: number): Buffer {
+function puback(messageId: number): Buffer {
   return Buffer.from([0x40, 2, messageId >> 8, messageId & 0xff]);
 }

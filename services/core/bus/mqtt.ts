@@ -1,10 +1,12 @@
 /** The bus over a real broker; the only file that knows MQTT.js. */
 
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import mqtt, { type IClientOptions, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt';
 import { TilepipeError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { within } from '../runtime/within.ts';
+import { DEFAULT_MAX_MESSAGE_BYTES } from '../wire/limits.ts';
 import { BackOff } from './back-off.ts';
 import type { Bus, BusCounters, Handler, Incoming, PublishOptions, SubscribeOptions, Will } from './bus.ts';
 import { ConfirmedSender } from './confirmed-sender.ts';
@@ -48,7 +50,7 @@ export interface MqttBusOptions {
 }
 
 const DEFAULTS = {
-  maxMessageBytes: 900_000,
+  maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES,
   sessionExpirySeconds: 3600,
   keepaliveSeconds: 30,
   connectTimeoutMs: 10_000,
@@ -99,6 +101,13 @@ export class MqttBus implements Bus {
 
   get connected(): boolean {
     return this.#connected;
+  }
+
+  /** The two ends of the connection, as IP addresses; undefined while it is away, and over WebSocket. */
+  get ends(): { readonly local: string; readonly remote: string } | undefined {
+    const { localAddress, remoteAddress } = (this.#client?.stream ?? {}) as Partial<Socket>;
+    if (localAddress === undefined || remoteAddress === undefined) return undefined;
+    return { local: localAddress, remote: remoteAddress };
   }
 
   counters(): BusCounters {

@@ -52,7 +52,7 @@ export const TOPICS = {
     retained: false,
     publisher: 'cameras, send',
     subscriber: 'splitter',
-    payload: 'a JPEG or PNG file, or a wire message of kind frame with the input tensor',
+    payload: 'a JPEG, PNG or WebP file, or a wire message of kind frame with the input tensor',
   },
   inbox: {
     template: '{root}/{role}/{id}/in',
@@ -77,7 +77,7 @@ export const TOPICS = {
     channel: 'control',
     qos: 1,
     retained: false,
-    publisher: 'merger',
+    publisher: 'merger; splitter, for frames that end as an error',
     subscriber: 'splitter; anybody else: the bridge, watch, people',
     payload: 'result.schema.json: the answer for one frame, or the error that ended it',
   },
@@ -126,7 +126,10 @@ export class Topics {
     return this.#fill(topic, names, true);
   }
 
-  /** The names in a topic of this row, or undefined where it is another's: `parse(build(x)) = x`. */
+  /**
+   * The names in a topic of this row: `parse(build(x)) = x`. Undefined where it is another's, and where a name is
+   * none that `build` takes: anybody may publish under a topic that nobody here could answer on.
+   */
   parse<T extends TopicName>(topic: T, text: string): Record<TopicNames<T>, string> | undefined {
     if (!text.startsWith(`${this.root}/`)) return undefined;
     const levels = LEVELS[topic];
@@ -136,10 +139,17 @@ export class Topics {
     for (let i = 1; i < levels.length; i++) {
       const level = levels[i] as string;
       const value = given[i - 1] as string;
-      if (level.startsWith('{')) names[level.slice(1, -1)] = value;
-      else if (level !== value) return undefined;
+      if (level.startsWith('{')) {
+        if (!isTopicLevel(value)) return undefined;
+        names[level.slice(1, -1)] = value;
+      } else if (level !== value) return undefined;
     }
     return names as Record<TopicNames<T>, string>;
+  }
+
+  /** Whether a topic is some service's inbox: what a message says of where to answer may be anything. */
+  isInbox(topic: string | undefined): topic is string {
+    return topic !== undefined && this.parse('inbox', topic) !== undefined;
   }
 
   #fill(topic: TopicName, names: Readonly<Record<string, string>>, wildcards: boolean): string {

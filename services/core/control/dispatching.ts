@@ -149,10 +149,14 @@ export class Dispatching {
     );
   }
 
-  /** A worker made other than its plan says: for a while others are asked. */
+  /** A worker made other than its plan says: for a while others are asked. Of workers that are not there nothing is kept. */
   distrust(worker: string, plan: string): void {
+    if (this.#workers.get(worker) === undefined) return;
     this.#deps.log.error({ worker, plan: plan.slice(0, 12) }, 'worker made other than its plan says');
-    this.#distrusted.set(`${worker} ${plan}`, monotonicMs() + DISTRUST_MS);
+    const key = `${worker} ${plan}`;
+    // The oldest first, for the sweep.
+    this.#distrusted.delete(key);
+    this.#distrusted.set(key, monotonicMs() + DISTRUST_MS);
   }
 
   cancel(frame: string): void {
@@ -161,6 +165,7 @@ export class Dispatching {
 
   /** To be called every 50 ms or so. */
   tick(): void {
+    this.#forgive();
     this.#carryOut(this.#dispatcher.tick());
   }
 
@@ -188,12 +193,15 @@ export class Dispatching {
   }
 
   #isDistrusted(worker: string, plan: string): boolean {
-    const key = `${worker} ${plan}`;
-    const until = this.#distrusted.get(key);
-    if (until === undefined) return false;
-    if (until > monotonicMs()) return true;
-    this.#distrusted.delete(key);
-    return false;
+    return (this.#distrusted.get(`${worker} ${plan}`) ?? 0) > monotonicMs();
+  }
+
+  #forgive(): void {
+    const now = monotonicMs();
+    for (const [key, until] of this.#distrusted) {
+      if (until > now) return;
+      this.#distrusted.delete(key);
+    }
   }
 
   #changed({ id, state, slots, pins, plans }: Status): void {

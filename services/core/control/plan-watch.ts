@@ -5,6 +5,7 @@ import type { Topics } from '../bus/topics.ts';
 import { canonicalJson, PlanIndex } from '../flow/plan-index.ts';
 import { asTilepipeError } from '../runtime/errors.ts';
 import type { Announcement } from '../schema/generated/announcement.ts';
+import { subscribeAll } from './subscribe-all.ts';
 
 /** One announced plan with its look-ups. */
 export interface AnnouncedPlan {
@@ -39,9 +40,9 @@ export class PlanWatch {
   }
 
   async start(): Promise<void> {
-    const { control, topics } = this.#deps;
-    const filter = topics.filter('plan', { pipeline: '+' });
-    this.#undo = await control.subscribe(filter, (message) => this.#receive(message), { qos: 1 });
+    const { control, topics, pipelines = ['+'] } = this.#deps;
+    const filters = pipelines.map((pipeline) => topics.filter('plan', { pipeline }));
+    this.#undo = await subscribeAll(control, filters, (message) => this.#receive(message), { qos: 1 });
   }
 
   async stop(): Promise<void> {
@@ -65,7 +66,7 @@ export class PlanWatch {
 
   #receive({ topic, payload }: Incoming): void {
     const pipeline = this.#deps.topics.parse('plan', topic)?.pipeline;
-    if (pipeline === undefined || this.#deps.pipelines?.includes(pipeline) === false) return;
+    if (pipeline === undefined) return;
     if (payload.length === 0) {
       this.#plans.delete(pipeline);
       this.#deps.withdrawn(pipeline);

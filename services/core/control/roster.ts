@@ -10,8 +10,11 @@ export interface RosterDeps {
   readonly role: Role;
   /** Turns a payload into a status, or undefined where it is not one. */
   readonly parse: (payload: Buffer) => Status | undefined;
-  /** A service appeared, changed or went: `state` says which. */
-  readonly changed: (status: Status) => void;
+  /**
+   * A service appeared, changed or went: `state` says which. `live`: it has just said so itself, or its Will has; what
+   * the broker has retained may be of a service that went while the broker was away.
+   */
+  readonly changed: (status: Status, live: boolean) => void;
 }
 
 export class Roster {
@@ -48,14 +51,14 @@ export class Roster {
     return this.#present.get(id);
   }
 
-  #receive({ topic, payload }: Incoming): void {
+  #receive({ topic, payload, retained }: Incoming): void {
     const names = this.#deps.topics.parse('status', topic);
     // An empty retained message is how a status is erased for good.
     if (payload.length === 0 && names !== undefined) {
       const known = this.#present.get(names.id);
       if (known === undefined) return;
       this.#present.delete(names.id);
-      this.#deps.changed({ ...known, state: 'offline' });
+      this.#deps.changed({ ...known, state: 'offline' }, true);
       return;
     }
     const status = this.#deps.parse(payload);
@@ -65,6 +68,6 @@ export class Roster {
     }
     if (status.state === 'offline') this.#present.delete(status.id);
     else this.#present.set(status.id, status);
-    this.#deps.changed(status);
+    this.#deps.changed(status, !retained);
   }
 }

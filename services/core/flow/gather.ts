@@ -66,8 +66,8 @@ export interface GatherOptions<B extends InputBuffer> {
   readonly tasks: readonly string[];
   /** Makes room for a task's inputs, when its first rectangle arrives. */
   readonly allocate: (frame: FrameRef, task: Task) => B;
-  /** Most frames under way; beyond it the oldest is given up. */
-  readonly maxFrames?: number;
+  /** Most frames under way, asked at each new one (64 where absent); beyond it the oldest is given up. */
+  readonly maxFrames?: () => number;
   /** Told of a frame given up, before it is forgotten. */
   readonly onEvict?: (frame: FrameRef, missing: readonly Missing[]) => void;
 }
@@ -90,7 +90,7 @@ const REMEMBERED = 1024;
 
 export class Gather<B extends InputBuffer> {
   readonly #options: GatherOptions<B>;
-  readonly #maxFrames: number;
+  readonly #maxFrames: () => number;
   readonly #tasks: readonly Task[];
   /** Transfers into the tasks gathered here, by the task they come from. */
   readonly #incoming = new Map<string, IndexedTransfer[]>();
@@ -105,7 +105,7 @@ export class Gather<B extends InputBuffer> {
 
   constructor(options: GatherOptions<B>) {
     this.#options = options;
-    this.#maxFrames = options.maxFrames ?? 64;
+    this.#maxFrames = options.maxFrames ?? (() => 64);
     const { index } = options;
     this.#tasks = options.tasks.map((id) => index.tasks.get(id)).filter((task) => task !== undefined);
     for (const task of this.#tasks) {
@@ -124,7 +124,8 @@ export class Gather<B extends InputBuffer> {
   open(frame: FrameRef): ReadyTask<B>[] {
     if (this.#frames.has(frame.id)) return [];
     this.#ended.delete(frame.id);
-    while (this.#frames.size >= this.#maxFrames) this.#evictOldest();
+    const most = this.#maxFrames();
+    while (this.#frames.size > 0 && this.#frames.size >= most) this.#evictOldest();
     const state = this.#begin(frame);
     this.#frames.set(frame.id, state);
     const ready: ReadyTask<B>[] = [];

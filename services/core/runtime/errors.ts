@@ -71,7 +71,7 @@ export const ERRORS = {
     'A message is malformed.',
     'Look at the sender named in the message; it may be another version.',
   ),
-  'image-invalid': row(EXIT.badInput, 'The picture cannot be decoded.', 'Send a whole JPEG or PNG.'),
+  'image-invalid': row(EXIT.badInput, 'The picture cannot be decoded.', 'Send a whole JPEG, PNG or WebP.'),
   'image-too-large': row(
     EXIT.badInput,
     'The picture exceeds the limit of bytes or pixels.',

@@ -7,6 +7,7 @@
 import type { Graph } from '../graph/types.ts';
 import { TilepipeError } from '../runtime/errors.ts';
 import { type Region, whole } from '../tensor/region.ts';
+import { MAX_TENSORS } from '../wire/limits.ts';
 import type { Analysis } from './analyse.ts';
 import { regionOf } from './range.ts';
 import { type BlockRegions, blockRegions } from './regions.ts';
@@ -44,7 +45,7 @@ interface Reworked {
 /**
  * The tiles of a block in the order of the cover, as `tileBlock` makes them but for the work they share: `strips`
  * tells which of their inputs and outputs are strips. Throws `tiling-refused` where `tileBlock` does, and for covers
- * that are strips neither of rows nor of columns.
+ * that are strips neither of rows nor of columns, and for more strips than a message carries.
  */
 export function reuseTiles(
   graph: Graph,
@@ -160,6 +161,8 @@ function withStrips(
   };
   const regions = (placed: readonly PlacedStrip[]) =>
     placed.map(({ name, tensor, rectangle }) => [name, region(tensor, rectangle)] as const);
+  for (const count of [inputs.size + taken.length, tile.outputs.size + given.length])
+    if (count > MAX_TENSORS) throw tooMany(tile, count);
   const own = [...inputs].map(([tensor, rectangle]) => [tensor, region(tensor, rectangle)] as const);
   const result = {
     block: tile.block,
@@ -182,4 +185,11 @@ function withStrips(
       return pattern;
     },
   };
+}
+
+function tooMany({ block, index }: Tile, count: number): TilepipeError {
+  return new TilepipeError(
+    'tiling-refused',
+    `tile ${index} of block ${block} would exchange ${count} tensors with its strips, where a message carries ${MAX_TENSORS}: cut the block, or send strips of fewer tensors.`,
+  );
 }

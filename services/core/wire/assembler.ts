@@ -205,7 +205,10 @@ export class Assembler {
     return assembly;
   }
 
-  /** Makes room: the oldest message from the same topic goes first, so that one sender's flood is its own loss. */
+  /**
+   * Makes room: the oldest message from the same topic goes first, so that a flood on one camera's topic is that
+   * camera's loss. In an inbox all senders share one topic, and the oldest goes, whoever sent it.
+   */
   #evict(from: string): void {
     let victim: [string, Assembly] | undefined;
     for (const entry of this.#assemblies) {

@@ -15,6 +15,12 @@ export const MAX_TENSORS = 256;
 
 export const MAX_NAME_LENGTH = 512;
 
+/**
+ * Longest text of the metadata, in UTF-16 units, by its form. An answer repeats most of what it answers: what a
+ * receiver takes must leave it room to answer in a header of its own.
+ */
+export const MAX_TEXT_LENGTH = { name: 128, topic: 256, text: 1024 } as const;
+
 /** Parts of one message. */
 export const MAX_PARTS = 65_535;
 

@@ -1,34 +1,37 @@
 /** The metadata of a message as safetensors has it: a map from string to string. One table says how each field is written. */
 
 import type { Region } from '../tensor/region.ts';
+import { MAX_TEXT_LENGTH } from './limits.ts';
 import { MESSAGE_KINDS, type MessageKind, type MessageMeta } from './message.ts';
 import { WireError } from './wire-error.ts';
 
 type Field = Exclude<keyof MessageMeta, 'kind'>;
-type Form = 'text' | 'count' | 'time' | 'json';
+type TextForm = keyof typeof MAX_TEXT_LENGTH;
+type Form = TextForm | 'count' | 'time' | 'json';
 
 /**
- * `text` as it is; `count` a decimal natural number; `time` milliseconds as a decimal number;
- * `json` a JSON document in the string. The names are those on the wire.
+ * `name` and `topic` as they are, refused where they are too long; `text` for people, cut where it is too long;
+ * `count` a decimal natural number; `time` milliseconds as a decimal number; `json` a JSON document in the string.
+ * The names are those on the wire.
  */
 export const METADATA_FIELDS = {
-  sender: 'text',
-  pipeline: 'text',
-  plan: 'text',
-  frame: 'text',
+  sender: 'name',
+  pipeline: 'name',
+  plan: 'name',
+  frame: 'name',
   sequence: 'count',
-  source: 'text',
-  task: 'text',
-  reply: 'text',
-  merger: 'text',
-  splitter: 'text',
+  source: 'name',
+  task: 'name',
+  reply: 'topic',
+  merger: 'topic',
+  splitter: 'topic',
   deadlineMs: 'time',
   receivedMs: 'time',
   startedMs: 'time',
   endedMs: 'time',
   regions: 'json',
   codecs: 'json',
-  code: 'text',
+  code: 'name',
   message: 'text',
   extra: 'json',
 } as const satisfies Record<Field, Form>;
@@ -36,7 +39,7 @@ export const METADATA_FIELDS = {
 const FIELDS = Object.entries(METADATA_FIELDS) as [Field, Form][];
 
 /** Digits of `deadlineMs`: fixed, so that a sender can lower it in place just before sending. 10 digits are 115 days. */
-export const DEADLINE_DIGITS = 10;
+const DEADLINE_DIGITS = 10;
 
 /** A deadline as it stands on the wire: whole milliseconds, rounded up, zero-padded. */
 export function deadlineText(milliseconds: number): string {
@@ -51,7 +54,8 @@ export function metadataToText(meta: MessageMeta): Record<string, string> {
     const value = meta[field];
     if (value === undefined) continue;
     if (field === 'deadlineMs') text[field] = deadlineText(value as number);
-    else text[field] = form === 'json' ? JSON.stringify(value) : String(value);
+    else if (form === 'json') text[field] = JSON.stringify(value);
+    else text[field] = form === 'text' ? cut(String(value)) : String(value);
   }
   return text;
 }
@@ -77,7 +81,11 @@ export function metadataFromText(value: unknown, kind: MessageKind | undefined):
 }
 
 function readField(field: Field, form: Form, text: string): unknown {
-  if (form === 'text') return text;
+  if (form === 'text') return cut(text);
+  if (form === 'name' || form === 'topic') {
+    if (text.length > MAX_TEXT_LENGTH[form]) throw new WireError('metadata-value', field);
+    return text;
+  }
   if (form === 'json') {
     const value = parseJson(text);
     if (value === undefined) throw new WireError('metadata-value', field);
@@ -90,6 +98,13 @@ function readField(field: Field, form: Form, text: string): unknown {
     throw new WireError('metadata-value', field);
   }
   return number;
+}
+
+/** Also what was received is cut, not refused: better half a sentence than none. No half of a pair is left at the end. */
+function cut(text: string): string {
+  return text.length <= MAX_TEXT_LENGTH.text
+    ? text
+    : text.slice(0, MAX_TEXT_LENGTH.text).replace(/[\ud800-\udbff]$/, '');
 }
 
 /** Without prototype, so that a tensor may be called anything. */

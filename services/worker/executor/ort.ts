@@ -43,6 +43,7 @@ export class OrtExecutor implements Executor {
   readonly #sessions = new Map<number, Session>();
   #thread: Worker | undefined;
   #starting: Promise<void> | undefined;
+  #stopped = false;
   #ending = new Int32Array(new SharedArrayBuffer(4));
   #generation = 0;
   #version = 'not started';
@@ -53,18 +54,20 @@ export class OrtExecutor implements Executor {
     this.#options = options;
   }
 
-  /** Starts the thread. Rejects with `platform-unsupported` where the library has no build. */
+  /** Starts the thread, also after `stop`. Rejects with `platform-unsupported` where the library has no build. */
   async start(): Promise<void> {
     checkPlatform(this.#options.platform);
+    this.#stopped = false;
     if (this.#options.optimised !== undefined) removeUnused(this.#options.optimised);
-    await this.#ready();
+    await this.#launched();
   }
 
   /**
-   * Ends the thread after the run it is in; what waits rejects. The thread is asked, not terminated: a run whose
-   * thread is taken away ends the whole process (an uncaught Napi::Error).
+   * Ends the thread after the run it is in; what waits rejects, and so does what is asked until the next `start`.
+   * The thread is asked, not terminated: a run whose thread is taken away ends the whole process (an uncaught Napi::Error).
    */
   async stop(): Promise<void> {
+    this.#stopped = true;
     const thread = this.#thread;
     if (thread === undefined) return;
     const ended = new Promise((resolve) => thread.once('exit', resolve));
@@ -100,7 +103,7 @@ export class OrtExecutor implements Executor {
   async run(session: number, inputs: readonly TensorData[], outputs?: readonly string[]): Promise<RunResult> {
     const known = this.#sessions.get(session);
     if (known === undefined) throw new TilepipeError('task-failed', `session ${session} is not loaded`);
-    await this.#ready();
+    await this.#ready('task-failed', 'the run');
     if (known.generation !== this.#generation) await this.#loadInThread(session, known, 'a session');
     const passed = inputs.map(pass);
     const buffers = [...new Set(passed.map(({ buffer }) => buffer))];
@@ -122,7 +125,7 @@ export class OrtExecutor implements Executor {
   }
 
   async #load(from: () => LoadPath | LoadBytes, what: string): Promise<number> {
-    await this.#ready();
+    await this.#ready('model-refused', what);
     const session: Session = { from: from(), generation: 0 };
     const handle = ++this.#handles;
     await this.#loadInThread(handle, session, what);
@@ -154,7 +157,13 @@ export class OrtExecutor implements Executor {
     return { path, optimised: folder, unpacked };
   }
 
-  #ready(): Promise<void> {
+  /** A thread that was lost is replaced, one that was stopped is not: nobody would end it any more. */
+  async #ready(code: ErrorCode, what: string): Promise<void> {
+    if (this.#stopped) throw new TilepipeError(code, `${what}: the executor was stopped`);
+    await this.#launched();
+  }
+
+  #launched(): Promise<void> {
     this.#starting ??= this.#launch();
     return this.#starting;
   }

@@ -7,6 +7,7 @@ import type { Executor } from '../executor/executor.ts';
 import { ProfileCache } from './cache.ts';
 import { limitsHere } from './limits.ts';
 import { measureLink } from './link.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import { GENERAL, hardwareHere, measureProfile } from './profile.ts';
 
 export interface AnnounceDeps {
@@ -44,10 +45,11 @@ async function ownProfile({ id, executor, threads, folder, log }: AnnounceDeps):
     executor: executor.describe(),
     measuredFor: GENERAL,
   };
-  const known = cache.get(key, id);
-  if (known !== undefined) return known;
-  log.info('measuring this machine; once, and again after a change of hardware or executor');
-  const profile = await measureProfile({ device: id, threads, limits });
-  cache.put(key, profile);
-  return profile;
+  const known = () => cache.get(key, id);
+  return oneAtATime(cache.lock(key), known, async () => {
+    log.info('measuring this machine; once, and again after a change of hardware or executor');
+    const profile = await measureProfile({ device: id, threads, limits });
+    cache.put(key, profile);
+    return profile;
+  });
 }

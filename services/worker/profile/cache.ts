@@ -38,6 +38,11 @@ export class ProfileCache {
     renameSync(`${path}.${process.pid}`, path);
   }
 
+  /** File that is there while a process measures for a key. */
+  lock(key: ProfileKey): string {
+    return `${this.#path(key)}.lock`;
+  }
+
   #path({ hardware, executor, measuredFor }: ProfileKey): string {
     const text = JSON.stringify([METHOD, hardware, executor, measuredFor]);
     return join(this.#folder, `${createHash('sha256').update(text).digest('hex')}.json`);

@@ -47,6 +47,18 @@ describe.each(rows)('topic %s', (row) => {
     );
   });
 
+  test('parses no name that it would not build: anybody may publish under any topic', () => {
+    fc.assert(
+      fc.property(anyNames(row), fc.constantFrom(...namesOf(row)), hostile, (names, name, bad) => {
+        const given = { ...(names as Record<string, string>), [name]: bad };
+        const text = TOPICS[row].template.replace(/\{(\w+)\}/g, (_, each: string) =>
+          each === 'root' ? 'tilepipe' : (given[each] as string),
+        );
+        expect(new Topics().parse(row, text)).toBeUndefined();
+      }),
+    );
+  });
+
   test('lets + stand for a name in a filter only', () => {
     const names = Object.fromEntries(namesOf(row).map((name) => [name, '+'])) as never;
     const topics = new Topics();
@@ -58,6 +70,20 @@ describe.each(rows)('topic %s', (row) => {
   test('stands on the docs page', () => {
     expect(topicsPage()).toContain(`\`${TOPICS[row].template}\``);
   });
+});
+
+test('knows an inbox from everything else that a message may name', () => {
+  const topics = new Topics();
+  expect(topics.isInbox(topics.build('inbox', { role: 'splitter', id: 'hub' }))).toBe(true);
+  for (const other of [
+    undefined,
+    '',
+    'tilepipe/plan/test',
+    'other/splitter/hub/in',
+    'tilepipe/splitter/a b/in',
+  ])
+    expect(topics.isInbox(other)).toBe(false);
+  expect(topics.isInbox('tilepipe/splitter/+/in')).toBe(false);
 });
 
 test('another root is another world', () => {

@@ -45,7 +45,7 @@ function crop(from: Piece, region: Region): Piece {
   return piece(from.tensor.name, region, bytes);
 }
 
-function gatherer(plan: Plan, tasks: readonly string[], options: { maxFrames?: number } = {}) {
+function gatherer(plan: Plan, tasks: readonly string[], options: { maxFrames?: () => number } = {}) {
   const evicted: string[] = [];
   const gather = new Gather<Inputs>({
     index: new PlanIndex(plan),
@@ -267,13 +267,22 @@ describe('gather', () => {
   });
 
   test('holds a bounded number of frames and names the hole of the one it gives up', () => {
-    const { gather, evicted } = gatherer(plan, ['b1.t0'], { maxFrames: 2 });
+    let most = 2;
+    const { gather, evicted } = gatherer(plan, ['b1.t0'], { maxFrames: () => most });
     for (let i = 0; i < 3; i++) gather.accept(f(i), 'b0.t0', t1('b0.t0'));
     expect(evicted).toEqual(['f0: no data from b0.t1; waiting: b1.t0']);
     expect(gather.frames.map(({ id }) => id)).toEqual(['f1', 'f2']);
     expect(gather.counters().evicted).toBe(1);
     gather.drop('f1');
     expect(gather.frames.map(({ id }) => id)).toEqual(['f2']);
+    // The bound may change while frames are under way.
+    most = 4;
+    for (let i = 3; i < 6; i++) gather.accept(f(i), 'b0.t0', t1('b0.t0'));
+    expect(gather.frames.map(({ id }) => id)).toEqual(['f2', 'f3', 'f4', 'f5']);
+    most = 1;
+    gather.accept(f(6), 'b0.t0', t1('b0.t0'));
+    expect(gather.frames.map(({ id }) => id)).toEqual(['f6']);
+    expect(gather.counters().evicted).toBe(5);
   });
 
   test('remembers a bounded number of ended frames', () => {

@@ -5,7 +5,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { monotonicMs } from '../../../services/core/runtime/clock.ts';
-import { Counters, SampleWindow } from '../../../services/core/runtime/counters.ts';
+import { Counters } from '../../../services/core/runtime/counters.ts';
 import { ERRORS, EXIT, TilepipeError } from '../../../services/core/runtime/errors.ts';
 import { createLog } from '../../../services/core/runtime/log.ts';
 import { cacheFolder, cachePath } from '../../../services/core/runtime/paths.ts';
@@ -25,19 +25,6 @@ test('counters count, and a snapshot does not change', () => {
   expect(before).toEqual({ frames: 1, bytes: 100 });
   expect(counters.get('frames')).toBe(2);
   expect(counters.get('never')).toBe(0);
-});
-
-test('a sample window forgets the oldest and tells median and p95', () => {
-  const window = new SampleWindow(100);
-  expect(window.median).toBeUndefined();
-  window.add(7);
-  expect([window.median, window.p95]).toEqual([7, 7]);
-  for (let i = 1; i <= 100; i++) window.add(i);
-  expect(window.count).toBe(101);
-  expect(window.median).toBe(50.5);
-  expect(window.p95).toBeCloseTo(95.05);
-  for (let i = 0; i < 100; i++) window.add(i % 2 ? 10 : 20);
-  expect(window.median).toBe(15);
 });
 
 test.each([

@@ -58,7 +58,8 @@ function figures(name: string, tiles: readonly Tile[]): Figures {
   const mb = (bytes: number): string => (bytes / 1e6).toFixed(2);
   process.stdout.write(
     `${name}: ${((made.work * uncut) / 1e9).toFixed(2)} GMAC (${made.work.toFixed(3)} of uncut), ` +
-      `highest tile ${made.highest.toFixed(3)}, two rounds ${made.rounds.toFixed(3)}, ` +
+      `highest tile ${made.highest.toFixed(3)}, ` +
+      `${name.includes('alternate') ? `two rounds ${made.rounds.toFixed(3)}, ` : ''}` +
       `in ${mb(made.bytesIn)} MB, out ${mb(made.bytesOut)} MB, strips ${mb(made.strips)} MB, ${made.patterns} sub-models\n`,
   );
   return made;

@@ -159,6 +159,16 @@ describe('tiles that reuse', () => {
     );
   });
 
+  it('more strips than a message carries are refused; those of every second layer will do', async () => {
+    const { graph, analysis, block } = await stack(130, 1200, 2);
+    expect(() => reuseTiles(graph, analysis, block, gridCover(3, 1))).toThrow(
+      problem('tiling-refused', 'a message carries 256'),
+    );
+    const even = (tensor: string): boolean => Number(tensor.slice(1)) % 2 === 0;
+    const [, middle] = reuseTiles(graph, analysis, block, gridCover(3, 1), { sends: even });
+    expect(middle?.strips?.size).toBe(2 * 64);
+  });
+
   it('leaves names alone that the model has itself', async () => {
     const model = new ModelBuilder()
       .input('x', [1, 1, 12, 6])

@@ -110,6 +110,8 @@ const BROKEN: readonly [WireReason, string, Buffer][] = [
   ['metadata-value', 'extra that is no JSON', payloadOf(withMeta({ extra: '{' }))],
   ['metadata-value', 'codecs that are an array', payloadOf(withMeta({ codecs: '[]' }))],
   ['metadata-value', 'a codec that is a number', payloadOf(withMeta({ codecs: '{"x":1}' }))],
+  ['metadata-value', 'a name of 129 characters', payloadOf(withMeta({ frame: 'f'.repeat(129) }))],
+  ['metadata-value', 'a topic of 257 characters', payloadOf(withMeta({ reply: 't'.repeat(257) }))],
   ['tensor-count', '257 tensors', payloadOf(bodyOf({ __metadata__: META, ...manyTensors }, 0))],
   ['tensor-name', 'an empty name', payloadOf(withMeta({}, { '': ENTRY }))],
   [

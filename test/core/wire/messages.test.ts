@@ -6,7 +6,9 @@ import { BodyPool } from '../../../services/core/wire/body-pool.ts';
 import { decodeBody, messagePieces } from '../../../services/core/wire/decode.ts';
 import { encodeMessage, layoutMessage, parts } from '../../../services/core/wire/encode.ts';
 import { readEnvelope } from '../../../services/core/wire/envelope.ts';
+import { MAX_TEXT_LENGTH } from '../../../services/core/wire/limits.ts';
 import type { Message } from '../../../services/core/wire/message.ts';
+import { METADATA_FIELDS, metadataFromText } from '../../../services/core/wire/metadata.ts';
 import { byName, messages } from './arbitrary.ts';
 
 function receive(payloads: readonly Buffer[]): { message: Message | undefined; assembler: Assembler } {
@@ -105,6 +107,29 @@ describe('a message', () => {
     expect([0.2, -5, 1e15, Number.NaN].map(of)).toEqual([1, 0, 9_999_999_999, 0]);
   });
 
+  test('cuts what it says to people, on both sides, and never in the middle of a character', () => {
+    const said = (message: string): unknown =>
+      decodeBody(layoutMessage({ kind: 'error', message }, []).body).meta.message;
+    expect(said('x'.repeat(1024))).toBe('x'.repeat(1024));
+    expect(said('x'.repeat(70_000))).toBe('x'.repeat(1024));
+    expect(said(`${'x'.repeat(1023)}\u{1f600}`)).toBe('x'.repeat(1023));
+    expect(metadataFromText({ kind: 'error', message: 'y'.repeat(2000) }, 'error').message).toHaveLength(
+      1024,
+    );
+  });
+
+  test('leaves room for an answer that repeats every name it brought, whatever they take in the header', () => {
+    for (const character of ['a', '\u0001', '\u{1f600}', '"']) {
+      const longest: Record<string, string> = { kind: 'error' };
+      for (const [field, form] of Object.entries(METADATA_FIELDS)) {
+        if (form === 'name' || form === 'topic' || form === 'text')
+          longest[field] = character.repeat(MAX_TEXT_LENGTH[form] / character.length);
+      }
+      const meta = metadataFromText(longest, 'error');
+      expect(decodeBody(layoutMessage(meta, []).body).meta).toEqual(meta);
+    }
+  });
+
   test('gives pieces: the region where it has one, else the whole', () => {
     const sent: Message = {
       meta: { kind: 'data', regions: { a: [[4, 6]] } },
@@ -148,11 +173,7 @@ describe('a message', () => {
       () => layoutMessage({ kind: 'data', codecs: { a: 'fp16' } }, [spec('a')]),
       /codec "fp16"/,
     ],
-    [
-      'a header beyond 64 KB',
-      () => layoutMessage({ kind: 'error', message: 'x'.repeat(70_000) }, []),
-      /65536/,
-    ],
+    ['a header beyond 64 KB', () => layoutMessage({ kind: 'open', extra: 'x'.repeat(70_000) }, []), /65536/],
     [
       'too many tensors',
       () =>

@@ -37,6 +37,10 @@ describe('docs/protocol.md says what the program does', () => {
     expect(page).toContain(`at most ${limits.MAX_TENSORS}`);
     expect(page).toContain(`1 to ${limits.MAX_NAME_LENGTH} characters`);
     expect(page).toContain(`1 to ${limits.MAX_PARTS}`);
+    const { name, topic, text } = limits.MAX_TEXT_LENGTH;
+    expect(page).toContain(`*name*: at most ${name} characters`);
+    expect(page).toContain(`*topic*: at most ${topic}.`);
+    expect(page).toContain(`writes at most ${text.toLocaleString('en')} characters`);
     expect(page).toContain(`${limits.DEFAULT_MAX_BODY_BYTES / 2 ** 20} MB`);
     expect(page).toContain(`| version | ${limits.WIRE_VERSION} |`);
     expect(page).toContain(`${limits.ENVELOPE_BYTES} bytes of envelope`);

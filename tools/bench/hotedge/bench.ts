@@ -14,13 +14,14 @@ import { naturalRange, randomInput } from '../../input.ts';
 import { print, table } from '../../output.ts';
 import { NETWORKS } from '../../zoo/networks.ts';
 import { writeNetwork } from '../../zoo/write-network.ts';
+import { emulatedFleet } from '../emulated/fleet.ts';
+import { medianInterval } from '../emulated/interval.ts';
+import { planText } from '../emulated/plan-text.ts';
 import { type BenchReport, median, rounded } from '../report.ts';
 import { type Cell, chosenCells } from './cells.ts';
-import { fleetFor } from './fleet.ts';
-import { medianInterval } from './interval.ts';
-import { type CellPlan, plansFor, planText } from './plans.ts';
+import { type CellPlan, plansFor } from './plans.ts';
 import { plot } from './plot.ts';
-import { blocksText, type PlanRun, Rig, SETTINGS } from './rig.ts';
+import { blocksText, DEVICES, type PlanRun, Rig, SETTINGS } from './rig.ts';
 import { type CellResult, targetsOf } from './targets.ts';
 
 export interface HotEdgeFlags {
@@ -54,8 +55,16 @@ export async function benchHotEdge(flags: HotEdgeFlags): Promise<BenchReport> {
     const profile = await rig.start({ path: file, inputs }, { device: 'alone', quota: QUOTA, model: file });
     const prepared = new Map<Cell, CellPlan[]>();
     for (const cell of cells) {
-      const conditions = { millicores: millicores(cell.cpu), bitsPerSecond: bitRate(cell.link) };
-      const fleet = fleetFor({ profile, quota: QUOTA, ...conditions });
+      const share = millicores(cell.cpu);
+      const fleet = emulatedFleet({
+        profile,
+        quota: QUOTA,
+        devices: DEVICES,
+        millicores: share,
+        hubMillicores: share,
+        bitsPerSecond: bitRate(cell.link),
+        hubComputes: true,
+      });
       const plans = await plansFor(deps, fleet, `${cell.link}-${cell.cpu}`);
       for (const { prepared: plan } of plans) await rig.deploy(plan);
       prepared.set(cell, plans);

@@ -58,13 +58,3 @@ export async function plansFor(deps: PlanDeps, fleet: Fleet, cell: string): Prom
   }
   return plans;
 }
-
-/** Blocks of a draft for people. */
-export function planText({ plan }: PreparedPlan): string {
-  return plan.blocks
-    .map(({ id, kind, nodes }) => {
-      const tasks = plan.tasks.filter(({ kind: what, block }) => what === 'run' && block === id);
-      return `${nodes} nodes ${kind === 'whole' ? 'whole' : `as ${tasks.length} ${kind}s`}`;
-    })
-    .join(', ');
-}

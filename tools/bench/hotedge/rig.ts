@@ -12,7 +12,7 @@ import { EmulatedCluster, HUB } from '../../emulate/cluster.ts';
 import { EmulatedHub } from '../../emulate/hub.ts';
 import type { FrameTimes } from '../../emulate/hub-messages.ts';
 import type { BareTask } from '../bare-process.ts';
-import type { ProfileRequest } from './profile-process.ts';
+import type { ProfileRequest } from '../emulated/profile-process.ts';
 
 export const DEVICES = ['device-1', 'device-2', 'device-3', 'device-4'] as const;
 /** Runs the model bare, its input in memory. */
@@ -82,7 +82,7 @@ export class Rig {
   async #profile(request: ProfileRequest): Promise<Profile> {
     const child = this.cluster.run(ALONE, [
       process.execPath,
-      entryPath('tools/bench/hotedge/profile-process'),
+      entryPath('tools/bench/emulated/profile-process'),
     ]);
     child.send(request);
     const ended = once(child, 'exit').then(() => [undefined]);

@@ -7,6 +7,14 @@ import type { Fleet } from '../cost/fleet.ts';
 import type { Draft } from '../draft.ts';
 import { type SearchSpace, spaceAt } from '../search/space.ts';
 
+/** What is known, as it passes from one process to another. */
+export interface Cuts {
+  /** Where the line of nodes is cut, ascending. */
+  readonly positions: readonly number[];
+  /** Devices that all cuts were looked at for. */
+  readonly devices: readonly string[];
+}
+
 export class KnownCuts {
   readonly #all: SearchSpace;
   readonly #positions = new Set<number>();
@@ -19,19 +27,28 @@ export class KnownCuts {
 
   /** A plan for a fleet was found among all cuts. */
   learn({ blocks }: Draft, { devices }: Fleet): void {
-    for (const { id } of devices) this.#devices.add(id);
     const count = this.#all.line.nodes.length;
-    const before = this.#positions.size;
-    this.#positions.add(0).add(count);
+    const positions = [0, count];
     let at = 0;
     for (const { block } of blocks) {
       // A model in one piece may hold nodes that no cut counts.
       at = Math.min(count, at + block.nodes.length);
-      this.#positions.add(at);
+      positions.push(at);
     }
+    this.adopt({ positions, devices: devices.map(({ id }) => id) });
+  }
+
+  get cuts(): Cuts {
+    return { positions: [...this.#positions].sort((a, b) => a - b), devices: [...this.#devices] };
+  }
+
+  /** What was learned elsewhere of the same model. */
+  adopt({ positions, devices }: Cuts): void {
+    for (const id of devices) this.#devices.add(id);
+    const before = this.#positions.size;
+    for (const position of positions) this.#positions.add(position);
     if (this.#positions.size === before) return;
-    const sorted = [...this.#positions].sort((a, b) => a - b);
-    this.#space = spaceAt(this.#all, sorted);
+    this.#space = spaceAt(this.#all, [...this.cuts.positions]);
   }
 
   /** The space between the known cuts; undefined where there is a device nobody has planned for. */

@@ -27,9 +27,14 @@ export function spaceAt(space: SearchSpace, positions: readonly number[]): Searc
   return new Space(space.graph, space.analysis, { ...space.line, positions });
 }
 
+/** A graph whose spans are looked at when they are first asked for: where few may be. */
+export function lazySpace(graph: Graph, analysis: Analysis): SearchSpace {
+  return new Space(graph, analysis, lineOf(graph, analysis));
+}
+
 /** Opens a graph for searching: every span is looked at once, in one piece. */
 export function openSpace(graph: Graph, analysis: Analysis): SearchSpace {
-  const space = new Space(graph, analysis, lineOf(graph, analysis));
+  const space = lazySpace(graph, analysis);
   for (let from = 0; from < space.end; from++)
     for (let to = from + 1; to <= space.end; to++) space.span(from, to)?.open();
   return space;

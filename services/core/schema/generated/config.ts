@@ -42,6 +42,10 @@ export interface Config {
      * 0: any free port.
      */
     port?: number;
+    /**
+     * Address the workers are told; absent: this machine as the broker's network sees it.
+     */
+    url?: string;
   };
   health?: {
     host?: string;
@@ -77,9 +81,42 @@ export interface Config {
       [k: string]: number[];
     };
     /**
-     * Rows x columns of tiles.
+     * Rows x columns of tiles, for any worker; absent: planned for the devices that are there.
      */
     grid?: string;
+    /**
+     * How it is planned; not beside grid.
+     */
+    plan?: {
+      /**
+       * The time of one frame (default), or frames per second in a stream.
+       */
+      objective?: 'latency' | 'throughput';
+      /**
+       * Whether the plan follows its devices as they slow down, come and go; true by default.
+       */
+      replan?: boolean;
+      /**
+       * How readily it follows them: twice as much asks for half of the gain; 1 by default.
+       */
+      sensitivity?: number;
+      /**
+       * Path of a devices.yaml, relative to this file: its devices need not measure themselves.
+       */
+      devices?: string;
+      /**
+       * Workers of other machines to wait for, beside those started here and those in the devices file; 0 by default.
+       */
+      waitForWorkers?: number;
+      /**
+       * Longest wait for their profiles; then it is planned for those that are there. 120 by default.
+       */
+      waitSeconds?: number;
+      /**
+       * Tiles travel as bytes of pixels and workers normalise them; false by default.
+       */
+      pixels?: boolean;
+    };
     fillSeed?: number;
     /**
      * pipeline.schema.json, part preprocess; absent: recognised from the model.
@@ -93,6 +130,9 @@ export interface Config {
      * pipeline.schema.json, part limits.
      */
     limits?: {};
+    /**
+     * Frames under way at once; absent: 4, or as many as a plan for throughput needs.
+     */
     maxInFlight?: number;
     /**
      * Frames kept waiting; beyond it the oldest is dropped, counted and answered with an error.
@@ -197,6 +237,11 @@ export const configSchema = {
           "maximum": 65535,
           "default": 0,
           "description": "0: any free port."
+        },
+        "url": {
+          "type": "string",
+          "pattern": "^https?://[^/]",
+          "description": "Address the workers are told; absent: this machine as the broker's network sees it."
         }
       }
     },
@@ -275,9 +320,53 @@ export const configSchema = {
           },
           "grid": {
             "type": "string",
-            "default": "2x2",
             "pattern": "^\\d+x\\d+$",
-            "description": "Rows x columns of tiles."
+            "description": "Rows x columns of tiles, for any worker; absent: planned for the devices that are there."
+          },
+          "plan": {
+            "type": "object",
+            "description": "How it is planned; not beside grid.",
+            "additionalProperties": false,
+            "properties": {
+              "objective": {
+                "enum": [
+                  "latency",
+                  "throughput"
+                ],
+                "description": "The time of one frame (default), or frames per second in a stream."
+              },
+              "replan": {
+                "type": "boolean",
+                "description": "Whether the plan follows its devices as they slow down, come and go; true by default."
+              },
+              "sensitivity": {
+                "type": "number",
+                "minimum": 0.1,
+                "maximum": 10,
+                "description": "How readily it follows them: twice as much asks for half of the gain; 1 by default."
+              },
+              "devices": {
+                "type": "string",
+                "minLength": 1,
+                "description": "Path of a devices.yaml, relative to this file: its devices need not measure themselves."
+              },
+              "waitForWorkers": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 1000,
+                "description": "Workers of other machines to wait for, beside those started here and those in the devices file; 0 by default."
+              },
+              "waitSeconds": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "maximum": 86400,
+                "description": "Longest wait for their profiles; then it is planned for those that are there. 120 by default."
+              },
+              "pixels": {
+                "type": "boolean",
+                "description": "Tiles travel as bytes of pixels and workers normalise them; false by default."
+              }
+            }
           },
           "fillSeed": {
             "type": "integer",
@@ -298,7 +387,7 @@ export const configSchema = {
           "maxInFlight": {
             "type": "integer",
             "minimum": 1,
-            "default": 4
+            "description": "Frames under way at once; absent: 4, or as many as a plan for throughput needs."
           },
           "maxWaiting": {
             "type": "integer",

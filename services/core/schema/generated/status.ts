@@ -31,7 +31,7 @@ export interface Status {
     tile?: number;
   }[];
   /**
-   * Worker: plans by digest.
+   * Plans it knows, by digest; of a worker, with what it has loaded.
    */
   plans?: {
     [k: string]: {
@@ -133,7 +133,7 @@ export const statusSchema = {
     },
     "plans": {
       "type": "object",
-      "description": "Worker: plans by digest.",
+      "description": "Plans it knows, by digest; of a worker, with what it has loaded.",
       "additionalProperties": {
         "type": "object",
         "additionalProperties": false,

@@ -154,6 +154,7 @@ def main():
     broken("cut", "part-arithmetic", sealed(right)[:-1])
     broken("checksum", "checksum", sealed(right)[:-1] + b"\xff")
     broken("header", "header-length", sealed(struct.pack("<Q", 1 << 40) + right[8:]))
+    broken("name", "metadata-value", sealed(body({**meta, "frame": "f" * 129}, one)))
     broken("gap", "tensor-gap", sealed(right + bytes(4)))
     broken("bytes", "tensor-bytes", sealed(body(meta, [("map", "F32", [3], floats(1, 2))])))
     broken("dtype", "tensor-dtype", sealed(body(meta, [("map", "F8_E4M3", [8], bytes(8))])))

@@ -4,14 +4,21 @@ import type { Fleet, Medium } from '../../../services/core/planning/cost/fleet.t
 import { deviceOf } from '../../../services/core/planning/cost/fleet-of.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import { HUB } from '../../emulate/cluster.ts';
-import { DEVICES } from './rig.ts';
 
 export interface FleetOptions {
   /** Of a device with `quota` of a processor. */
   readonly profile: Profile;
   readonly quota: number;
+  /** Ids of the devices beside the hub. */
+  readonly devices: readonly string[];
+  /** Of each device. */
   readonly millicores: number;
+  readonly hubMillicores: number;
   readonly bitsPerSecond: number;
+  /** Whether the hub is a device among them, without a link. */
+  readonly hubComputes?: boolean;
+  /** Bytes of every device beyond an empty worker; absent: what the profile says. */
+  readonly roomBytes?: number | undefined;
 }
 
 /** What a shaped link carries beside TCP's and MQTT's own bytes: 191 of 200 Mbit/s. */
@@ -22,16 +29,18 @@ const LINK_LATENCY_MS = 0.3;
 /** Processor milliseconds of the hub per message: dispatch, gather, timers. */
 const HUB_MESSAGE_MS = 0.25;
 
-/** The hub is a device among them, without a link. */
-export function fleetFor({ profile, quota, millicores, bitsPerSecond }: FleetOptions): Fleet {
-  const share = millicores / 1000;
-  const speed = share / quota;
-  const bytesPerMs = (USEFUL * bitsPerSecond) / 8000;
+export function emulatedFleet(options: FleetOptions): Fleet {
+  const { profile, quota, devices, hubComputes = false, roomBytes } = options;
+  const hubShare = options.hubMillicores / 1000;
+  const bytesPerMs = (USEFUL * options.bitsPerSecond) / 8000;
   const cable = (name: string): Medium => ({ name, bytesPerMs, duplex: 'full', latencyMs: LINK_LATENCY_MS });
-  const devices = DEVICES.map((id) => deviceOf(profile, { id, speed, medium: id }));
+  const memory = roomBytes === undefined ? {} : { memoryBytes: profile.idleBytes + roomBytes };
+  const speed = options.millicores / 1000 / quota;
+  const computing = devices.map((id) => deviceOf(profile, { id, speed, medium: id, ...memory }));
+  if (hubComputes) computing.push(deviceOf(profile, { id: HUB, speed: hubShare / quota }));
   return {
-    hub: { medium: HUB, messageMs: HUB_MESSAGE_MS / share, byteMs: HUB_BYTE_MS / share },
-    media: new Map([HUB, ...DEVICES].map((name) => [name, cable(name)])),
-    devices: [...devices, deviceOf(profile, { id: HUB, speed })],
+    hub: { medium: HUB, messageMs: HUB_MESSAGE_MS / hubShare, byteMs: HUB_BYTE_MS / hubShare },
+    media: new Map([HUB, ...devices].map((name) => [name, cable(name)])),
+    devices: computing,
   };
 }

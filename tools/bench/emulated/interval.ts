@@ -1,5 +1,8 @@
 /** What repetitions say of a median. */
 
+/** With fewer values no interval is 95 % sure, and the range is given. */
+export const LEAST_FOR_INTERVAL = 6;
+
 /**
  * A 95 % confidence interval of the median, from order statistics: no distribution is assumed. Below six values no
  * pair of them is so sure, and it is the range.

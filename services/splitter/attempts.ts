@@ -1,0 +1,98 @@
+/** One attempt at a frame: its opening and its first tiles go out, and what is left of it is taken back. */
+
+import type { Bus } from '../core/bus/bus.ts';
+import type { Topics } from '../core/bus/topics.ts';
+import type { Dispatching } from '../core/control/dispatching.ts';
+import { sendMessage } from '../core/control/send.ts';
+import { monotonicMs } from '../core/runtime/clock.ts';
+import { asTilepipeError } from '../core/runtime/errors.ts';
+import type { Log } from '../core/runtime/log.ts';
+import { layoutMessage } from '../core/wire/encode.ts';
+import type { MessageMeta } from '../core/wire/message.ts';
+import type { Started, Stream } from './stream.ts';
+import { sourceMessage, taskMessage } from './tiles.ts';
+
+export interface AttemptsDeps {
+  /** The splitter's id and inbox topic, which go into its messages. */
+  readonly id: string;
+  readonly inbox: string;
+  readonly data: Bus;
+  readonly topics: Topics;
+  readonly log: Log;
+  readonly dispatching: Dispatching;
+}
+
+/** Merger and workers are given this much less time, so that word of what was missing comes before a frame is given up. */
+const WORD_MS = 250;
+
+export class Attempts {
+  readonly #deps: AttemptsDeps;
+
+  constructor(deps: AttemptsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Sends an attempt off; where that fails, the stream is told to try again. */
+  async begin(stream: Stream, started: Started): Promise<void> {
+    const { frame, plan, merger, attempt, giveUpAt } = started;
+    const { data, topics, id, inbox, dispatching } = this.#deps;
+    const left = Math.max(1, giveUpAt - monotonicMs());
+    const word = Math.min(WORD_MS, left / 10);
+    // While a message waits for the socket, the attempt may have ended and the next one begun.
+    const current = () => stream.started(frame.id) === started;
+    try {
+      const mergerInbox = topics.build('inbox', { role: 'merger', id: merger });
+      const meta: MessageMeta = {
+        kind: 'task',
+        sender: id,
+        pipeline: plan.pipeline,
+        plan: plan.digest,
+        frame: frame.id,
+        sequence: frame.sequence,
+        source: frame.source,
+        splitter: inbox,
+        merger: mergerInbox,
+        reply: inbox,
+        deadlineMs: left - word,
+      };
+      const extra = { ...frame.extra, attempt };
+      await sendMessage(data, mergerInbox, layoutMessage({ ...meta, kind: 'open', extra }, []));
+      for (const task of plan.index.sourceTasks(frame.sequence)) {
+        if (!current()) return;
+        dispatching.submit({
+          plan,
+          task,
+          frame: frame.id,
+          order: frame.sequence,
+          message: taskMessage(plan, frame, task, meta, dispatching.pool),
+          deadlineAt: giveUpAt - word,
+        });
+      }
+      for (const delivery of plan.index.deliveries(plan.index.source.id, frame.sequence)) {
+        if (!current()) return;
+        const to =
+          delivery.to === 'worker'
+            ? topics.build('inbox', { role: 'worker', id: delivery.worker })
+            : mergerInbox;
+        await sendMessage(data, to, sourceMessage(plan, frame, delivery.pieces, meta));
+      }
+    } catch (error) {
+      const { code, message } = asTilepipeError(error);
+      this.#deps.log.warn({ frame: frame.id, code }, message);
+      if (current()) stream.replay(frame.id, `${code}: ${message}`);
+    }
+  }
+
+  /** Takes back what an attempt still has out, here and, unless the result must be its own, at its merger. */
+  over({ frame, plan, merger, attempt }: Started, finished: boolean): void {
+    const { data, topics, id, log, dispatching } = this.#deps;
+    dispatching.cancel(frame.id);
+    if (finished && attempt === 1) return;
+    const meta = { sender: id, pipeline: plan.pipeline, plan: plan.digest, frame: frame.id };
+    const close = layoutMessage({ ...meta, kind: 'close' }, []);
+    // Where it is lost, the merger's own deadline does the same.
+    sendMessage(data, topics.build('inbox', { role: 'merger', id: merger }), close).catch((error: unknown) =>
+      log.debug({ frame: frame.id }, asTilepipeError(error).message),
+    );
+  }
+}

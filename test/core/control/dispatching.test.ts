@@ -1,0 +1,65 @@
+/** Distrust: of workers that are there only, and for a while only. */
+
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Dispatching } from '../../../services/core/control/dispatching.ts';
+import type { AnnouncedPlan } from '../../../services/core/control/plan-watch.ts';
+import { PlanIndex, planDigest } from '../../../services/core/flow/plan-index.ts';
+import { createLog } from '../../../services/core/runtime/log.ts';
+import { Local } from '../../support/local.ts';
+import { gridPlan } from '../flow/plans.ts';
+
+const document = gridPlan({ grids: [[1, 1]] });
+const plan: AnnouncedPlan = {
+  pipeline: document.pipeline,
+  digest: planDigest(document),
+  announcement: {} as AnnouncedPlan['announcement'],
+  index: new PlanIndex(document),
+};
+let local: Local;
+let dispatching: Dispatching;
+
+beforeEach(async () => {
+  local = new Local();
+  await local.start();
+  const { control, data, topics } = local.channels;
+  dispatching = new Dispatching({
+    teller: { role: 'splitter', id: 'splitter' },
+    control,
+    data,
+    topics,
+    log: createLog('splitter', { level: 'silent' }),
+    workersChanged: () => {},
+    failed: () => {},
+  });
+  await dispatching.start();
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  await dispatching.stop();
+  await local.stop();
+});
+
+const worker = () =>
+  local.status('worker', 'a', {
+    plans: { [plan.digest]: { state: 'ready', models: document.models.map(({ digest }) => digest) } },
+  });
+
+test('a worker that is distrusted is not asked for that plan, and asked again later', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  await worker();
+  expect(dispatching.canRun(plan)).toBe(true);
+  dispatching.distrust('a', plan.digest);
+  expect(dispatching.canRun(plan)).toBe(false);
+  vi.advanceTimersByTime(29_000);
+  dispatching.tick();
+  expect(dispatching.canRun(plan)).toBe(false);
+  vi.advanceTimersByTime(2_000);
+  dispatching.tick();
+  expect(dispatching.canRun(plan)).toBe(true);
+});
+
+test('nothing is kept of workers that are not there', async () => {
+  for (const id of ['a', 'b', 'x'.repeat(50_000)]) dispatching.distrust(id, plan.digest);
+  await worker();
+  expect(dispatching.canRun(plan)).toBe(true);
+});

@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { liveFleet, presentFleet } from '../../../tools/planned/live-fleet.ts';
+import { slowProfile } from '../../support/profiles.ts';
+
+const link = { latencyMs: 2, upBytesPerMs: 1000, downBytesPerMs: 500 };
+const profiles = [
+  slowProfile('hub-worker'),
+  { ...slowProfile('garage'), link },
+  { ...slowProfile('attic'), link: { ...link, latencyMs: 9 } },
+  slowProfile('unlinked'),
+];
+const local = new Set(['hub-worker']);
+
+test('workers here are on the hub, others on links of their own; without a link there is no place', () => {
+  const { devices, media } = liveFleet({ profiles, local });
+  expect(devices.map(({ id, medium }) => [id, medium])).toEqual([
+    ['hub-worker', undefined],
+    ['garage', 'link of garage'],
+    ['attic', 'link of attic'],
+  ]);
+  expect(media.get('link of garage')).toMatchObject({ bytesPerMs: 500, latencyMs: 2 });
+});
+
+test('what a file says of a device goes over what that says itself', () => {
+  const given = {
+    media: [{ name: 'air', mbit: 8 }],
+    devices: [{ name: 'garage', profile: slowProfile('garage'), medium: 'air', speed: 2 }],
+  };
+  const { devices } = liveFleet({ given, profiles, local });
+  expect(devices.map(({ id, medium, taskMs }) => [id, medium, taskMs])).toEqual([
+    ['garage', 'air', 0.5],
+    ['hub-worker', undefined, 1],
+    ['attic', 'link of attic', 1],
+  ]);
+});
+
+test('who is away takes no part', () => {
+  const { devices } = presentFleet(liveFleet({ profiles, local }), ['attic', 'stranger']);
+  expect(devices.map(({ id }) => id)).toEqual(['attic']);
+});

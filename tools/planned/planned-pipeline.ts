@@ -1,0 +1,250 @@
+/**
+ * A pipeline that is planned for the devices that are there: waits for their profiles, searches, rolls out, and lets
+ * the plan follow its devices.
+ */
+
+import { resolve } from 'node:path';
+import type { Rollout } from '../../services/controller/controller.ts';
+import type { ControllerPart } from '../../services/controller/part.ts';
+import { type OpenedModel, preparePlan } from '../../services/controller/prepare.ts';
+import { type Outline, Planner } from '../../services/controller/replan/planner.ts';
+import type { Replanning, ReplanOptions } from '../../services/controller/replan/replanning.ts';
+import { devicesOf } from '../../services/core/planning/advise/block-rows.ts';
+import { verdictText } from '../../services/core/planning/advise/words.ts';
+import type { Fleet } from '../../services/core/planning/cost/fleet.ts';
+import type { Draft } from '../../services/core/planning/draft.ts';
+import type { BlobCache } from '../../services/core/runtime/blobs.ts';
+import { asTilepipeError, TilepipeError } from '../../services/core/runtime/errors.ts';
+import type { Log } from '../../services/core/runtime/log.ts';
+import type { Devices } from '../../services/core/schema/generated/devices.ts';
+import { gridCover } from '../../services/core/tiling/cover.ts';
+import { FRAMES_IN_FLIGHT, type PipelineConfig } from '../config.ts';
+import { readDevicesFile } from '../devices-file.ts';
+import { modelSettings } from '../settings.ts';
+import { liveFleet, presentFleet } from './live-fleet.ts';
+import { type ModelSource, modelSource, openSource } from './model-source.ts';
+import { Rehearsal } from './rehearsal.ts';
+import { untilEnough } from './until-enough.ts';
+
+export interface PlannedDeps {
+  readonly pipeline: PipelineConfig;
+  /** What paths of the configuration are relative to. */
+  readonly folder: string;
+  readonly part: ControllerPart;
+  readonly blobs: BlobCache;
+  readonly log: Log;
+  /** Workers started here that publish their profiles. */
+  readonly workers: number;
+  /** Ids of workers on the hub. */
+  readonly local: ReadonlySet<string>;
+}
+
+const WAIT_SECONDS = 120;
+/** Where no device says what it can do. */
+const FALLBACK = { rows: 2, columns: 2 };
+
+interface Opened {
+  readonly model: OpenedModel;
+  readonly settings: Rollout['settings'];
+  readonly because: string;
+  readonly given: Devices | undefined;
+}
+
+export class PlannedPipeline {
+  readonly #deps: PlannedDeps;
+  readonly #plan: NonNullable<PipelineConfig['plan']>;
+  readonly #objective: 'latency' | 'throughput';
+  readonly #ended = new AbortController();
+  #background: Promise<void> | undefined;
+  /** Its replanning while that starts: it is the controller's to stop, once it has. */
+  #following: Promise<void> | undefined;
+  #rehearsal: Rehearsal | undefined;
+  #unhear: (() => void) | undefined;
+
+  constructor(deps: PlannedDeps) {
+    this.#deps = deps;
+    this.#plan = deps.pipeline.plan ?? {};
+    this.#objective = this.#plan.objective ?? 'latency';
+  }
+
+  /** Resolves when a plan has been rolled out. Rejects with `plan-impossible` where none fits, `interrupted` when it is stopped. */
+  async start(): Promise<void> {
+    const { pipeline, folder } = this.#deps;
+    const { devices, waitForWorkers = 0, waitSeconds = WAIT_SECONDS } = this.#plan;
+    const given = devices === undefined ? undefined : readDevicesFile(resolve(folder, devices));
+    const source = modelSource(pipeline, folder);
+    const model = await openSource(source);
+    const { settings, because } = modelSettings(model, source.configured);
+    const opened = { model, settings: { ...settings }, because, given };
+    const expected = Math.max(1, (given?.devices.length ?? this.#deps.workers) + waitForWorkers);
+    const came = await this.#wait(opened, expected, 1000 * waitSeconds);
+    const missing = `of ${expected} workers with a profile ${this.#present(opened).devices.length} came within ${waitSeconds} s`;
+    if (came || this.#present(opened).devices.length > 0) {
+      if (!came)
+        this.#deps.log.warn({ pipeline: pipeline.name }, `planned without waiting any longer: ${missing}`);
+      await this.#rollOut(opened, source);
+      return;
+    }
+    await this.#rollOutFallback(opened, missing);
+    if (this.#plan.replan !== false) this.#background = this.#rollOutLater(opened, source);
+  }
+
+  async stop(): Promise<void> {
+    this.#ended.abort(new TilepipeError('interrupted', 'stopped before the plan was made'));
+    await this.#rehearsal?.stop();
+    await this.#following?.catch(() => undefined);
+    await this.#background;
+    this.#unhear?.();
+  }
+
+  #wait(opened: Opened, expected: number, limitMs?: number): Promise<boolean> {
+    return untilEnough(this.#deps.part, {
+      enough: () => this.#present(opened).devices.length >= expected,
+      ...(limitMs === undefined ? {} : { limitMs }),
+      signal: this.#ended.signal,
+    });
+  }
+
+  #fleet({ given }: Opened): Fleet {
+    const { part, local } = this.#deps;
+    return liveFleet({ given, profiles: part.profiles.all(), local });
+  }
+
+  #present(opened: Opened): Fleet {
+    const online = this.#deps.part.controller.workers().map(({ id }) => id);
+    return presentFleet(this.#fleet(opened), online);
+  }
+
+  async #rollOutFallback({ model, settings, because }: Opened, missing: string): Promise<void> {
+    const { pipeline, part, blobs, log } = this.#deps;
+    const { rows, columns } = FALLBACK;
+    const plan = await preparePlan(model, pipeline.name, gridCover(rows, columns), blobs);
+    this.#ended.signal.throwIfAborted();
+    await part.controller.rollOut({ plan, settings, frames: this.#frames() });
+    log.warn(
+      { pipeline: pipeline.name, model: model.name, blocks: plan.plan.blocks.length, because },
+      `not planned, cut ${rows}x${columns} for any worker: ${missing}`,
+    );
+  }
+
+  /** The first worker that has a profile ends the makeshift. */
+  async #rollOutLater(opened: Opened, source: ModelSource): Promise<void> {
+    try {
+      await this.#wait(opened, 1);
+      await this.#rollOut(opened, source);
+    } catch (error) {
+      const { code, message } = asTilepipeError(error);
+      if (code !== 'interrupted') this.#deps.log.warn({ pipeline: this.#deps.pipeline.name, code }, message);
+    }
+  }
+
+  async #rollOut(opened: Opened, source: ModelSource): Promise<void> {
+    const { pipeline, part, blobs } = this.#deps;
+    const options = {
+      pipeline: pipeline.name,
+      objective: this.#objective,
+      // One frame after the other is all that a plan for latency looks at.
+      ...(this.#objective === 'latency' || pipeline.maxInFlight === undefined
+        ? {}
+        : { inFlight: pipeline.maxInFlight }),
+    };
+    const planner = new Planner({ ...options, model: opened.model, blobs });
+    let outlines: readonly Outline[] | undefined;
+    this.#rehearsal = new Rehearsal({
+      order: { ...options, source, blobs: blobs.folder },
+      told: (rehearsed) => {
+        planner.adopt(rehearsed);
+        outlines ??= rehearsed.outlines;
+      },
+      log: this.#deps.log,
+    });
+    const fleet = this.#present(opened);
+    await this.#rehearsal.begin(fleet);
+    this.#ended.signal.throwIfAborted();
+    const draft = planner.plan(fleet);
+    const plan = await planner.prepare(draft);
+    this.#ended.signal.throwIfAborted();
+    const running = { plan, settings: opened.settings, frames: this.#frames(draft) };
+    await part.controller.rollOut(running);
+    this.#say(opened, draft, outlines ?? [draft], fleet);
+    if (this.#plan.replan === false) return this.#rehearsal.stop();
+    this.#ended.signal.throwIfAborted();
+    this.#following = this.#follow(opened, planner, { ...running, draft });
+    await this.#following;
+  }
+
+  async #follow(opened: Opened, planner: Planner, running: ReplanOptions['running']): Promise<void> {
+    const { sensitivity } = this.#plan;
+    const replanning = await this.#deps.part.replan({
+      fleet: this.#fleet(opened),
+      objective: this.#objective,
+      plan: planner.plan,
+      predict: planner.predict,
+      prepare: planner.prepare,
+      ...(sensitivity === undefined ? {} : { policy: { sensitivity } }),
+      running,
+    });
+    this.#unhear = this.#tellProfiles(opened, replanning);
+  }
+
+  #tellProfiles(opened: Opened, replanning: Replanning): () => void {
+    const planned = new Set(this.#fleet(opened).devices.map(({ id }) => id));
+    return this.#deps.part.profiles.onProfile(({ device }) => {
+      void this.#tell(opened, replanning, { device, planned });
+    });
+  }
+
+  /** A device that was never planned for is rehearsed first, for its search takes seconds; then it takes part. */
+  async #tell(
+    opened: Opened,
+    replanning: Replanning,
+    { device, planned }: { device: string; planned: Set<string> },
+  ): Promise<void> {
+    const fleet = this.#fleet(opened);
+    // Where another has come meanwhile, that one's turn is for both.
+    if (!planned.has(device) && !(await this.#rehearsal?.begin(fleet))) return;
+    for (const { id } of fleet.devices) planned.add(id);
+    replanning.profiled(fleet);
+  }
+
+  #frames(draft?: Draft): Rollout['frames'] {
+    const { maxInFlight, maxWaiting, deadlineMs, attempts } = this.#deps.pipeline;
+    const wanted = this.#objective === 'throughput' ? draft?.inFlight : undefined;
+    return { maxInFlight: maxInFlight ?? wanted ?? FRAMES_IN_FLIGHT, maxWaiting, deadlineMs, attempts };
+  }
+
+  #say({ model, because }: Opened, best: Draft, outlines: readonly Outline[], fleet: Fleet): void {
+    const others = outlines.map((outline) => ({
+      name: outline.strategy,
+      draft: { ...outline, blocks: [] },
+      fits: true,
+      framesPerSecond: outline.predicted.framesPerSecond,
+    }));
+    const alone = outlines.find(({ strategy }) => strategy === 'one-device')?.predicted;
+    const { latencyMs, framesPerSecond } = best.predicted;
+    this.#deps.log.info(
+      {
+        pipeline: this.#deps.pipeline.name,
+        model: model.name,
+        because,
+        strategy: best.strategy,
+        blocks: best.blocks.length,
+        devices: devicesOf(best, fleet),
+        of: fleet.devices.length,
+        latencyMs: rounded(latencyMs),
+        framesPerSecond: rounded(framesPerSecond),
+        ...(alone === undefined
+          ? {}
+          : {
+              oneDeviceMs: rounded(alone.latencyMs),
+              oneDeviceFramesPerSecond: rounded(alone.framesPerSecond),
+            }),
+      },
+      verdictText(best, others, fleet, this.#objective),
+    );
+  }
+}
+
+function rounded(value: number): number {
+  return Math.round(10 * value) / 10;
+}

@@ -94,7 +94,7 @@ function groupsOf(chosen: {
   readonly devices: readonly string[];
 }): { memory: Memory; counts: number[] }[] {
   const counts = chosen.devices.map(Number);
-  return chosen.memory.flatMap((memory) =>
+  return chosen.memory.flatMap((memory): { memory: Memory; counts: number[] }[] =>
     memory === 'ample' ? [{ memory, counts }] : counts.map((count) => ({ memory, counts: [count] })),
   );
 }

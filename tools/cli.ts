@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../services/core/runtime/entry.ts';
 import { asTilepipeError, EXIT, TilepipeError } from '../services/core/runtime/errors.ts';
-import { roomyHeap } from '../services/core/runtime/heap.ts';
 import type { ErrorReport } from '../services/core/schema/generated/error-report.ts';
 import { printJson } from './output.ts';
 
@@ -40,7 +39,6 @@ const SERVICES: ReadonlySet<string> = new Set(['up', 'broker', 'controller', 'sp
 
 export async function main(argv: readonly string[]): Promise<void> {
   if (!SERVICES.has(argv[2] ?? '')) process.env.TILEPIPE_LOG ??= 'warn';
-  else roomyHeap();
   const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
   const json = own.includes('--json');
   process.stdout.on('error', readerGone);

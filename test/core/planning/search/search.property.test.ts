@@ -23,6 +23,7 @@ import type { Step } from '../../../../services/core/planning/search/step.ts';
 import { anyFleet, classifier, fleetOf, layers, slowness, spaceOf } from './small.ts';
 
 const RUNS = Number(process.env.TILEPIPE_PROPERTY_RUNS ?? 60);
+// Ratios are compared to six places: the search takes gains below 1e-9 at a cut for rounding.
 const space = await spaceOf(classifier());
 const heavy = await spaceOf(layers());
 
@@ -80,9 +81,9 @@ test('the latency is that of the best of all plans, with blocks that devices sha
         best.shared = Math.min(best.shared, shared);
       }
       const { whole, shared } = latencyPlans(space, view);
-      expect(total(view, whole as readonly Step[]) / best.whole).toBeCloseTo(1, 9);
+      expect(total(view, whole as readonly Step[]) / best.whole).toBeCloseTo(1, 6);
       if (shared === undefined) expect(best.shared).toBe(Number.POSITIVE_INFINITY);
-      else expect(total(view, shared) / best.shared).toBeCloseTo(1, 9);
+      else expect(total(view, shared) / best.shared).toBeCloseTo(1, 6);
     }),
     { numRuns: RUNS },
   );
@@ -113,7 +114,7 @@ test('within the memory of every device the latency is that of the best of all p
         const plans = [whole, shared].flatMap((steps) => (steps ? [steps] : []));
         for (const steps of plans) expect(fits(view, together(steps.map(holdingsOf)))).toBe(true);
         const found = Math.min(...plans.map((steps) => total(view, steps)));
-        if (Number.isFinite(best)) expect(found / best).toBeCloseTo(1, 9);
+        if (Number.isFinite(best)) expect(found / best).toBeCloseTo(1, 6);
         else expect(plans).toEqual([]);
       }
     }),

@@ -81,25 +81,41 @@ export class Client {
     this.#undo = [];
   }
 
-  /** Sends a picture file, or tensors, and resolves with what comes back; rejects with `frame-deadline` after `limitMs`. */
+  /**
+   * Sends a picture file, or tensors, and resolves with what comes back. After `limitMs` it rejects: with
+   * `frame-deadline`, or with `message-too-large` where the broker has not even taken the frame.
+   */
   async send(frame: Buffer | readonly TensorData[], limitMs: number): Promise<Outcome> {
     const source = `${this.#name}-${this.#sent++}`;
-    const topic = this.#channels.topics.build('frame', { pipeline: this.#pipeline, source });
     const outcome = new Promise<Outcome>((resolve) => {
       this.#waiting.set(source, { tensors: undefined, result: undefined, resolve, sentAt: monotonicMs() });
     });
-    const intake = await this.#channels.intake();
-    const payloads = Buffer.isBuffer(frame)
-      ? [frame]
-      : parts(encodeMessage({ meta: { kind: 'frame', source }, tensors: frame }), intake.maxMessageBytes);
-    for (const payload of payloads) await intake.publish(topic, payload, { qos: 1 });
-    return withLimit(outcome, limitMs, () => {
+    let taken = false;
+    const sending = this.#publish(source, frame).then(() => {
+      taken = true;
+    });
+    return withLimit(Promise.race([outcome, sending.then(() => outcome)]), limitMs, () => {
       this.#waiting.delete(source);
+      if (!taken)
+        return new TilepipeError(
+          'message-too-large',
+          `the broker has not taken a frame of ${this.#pipeline} after ${limitMs} ms: it may be larger than the broker takes`,
+        );
       return new TilepipeError(
         'frame-deadline',
         `no result for a frame of ${this.#pipeline} after ${limitMs} ms: are its splitter, its merger and workers for every block online?`,
       );
     });
+  }
+
+  /** Resolves when the broker has acknowledged all of it: for one that is too large it never does, and hangs up. */
+  async #publish(source: string, frame: Buffer | readonly TensorData[]): Promise<void> {
+    const topic = this.#channels.topics.build('frame', { pipeline: this.#pipeline, source });
+    const intake = await this.#channels.intake();
+    const payloads = Buffer.isBuffer(frame)
+      ? [frame]
+      : parts(encodeMessage({ meta: { kind: 'frame', source }, tensors: frame }), intake.maxMessageBytes);
+    for (const payload of payloads) await intake.publish(topic, payload, { qos: 1 });
   }
 }
 

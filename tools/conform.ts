@@ -1,8 +1,9 @@
 /** `tilepipe conform`: examines any worker implementation against the protocol, rule by rule, over a real broker. */
 
 import { TilepipeError } from '../services/core/runtime/errors.ts';
+import type { Findings } from './conform/answers.ts';
 import { type ConformOptions, Examiner } from './conform/examiner.ts';
-import { type Findings, RULES } from './conform/rules.ts';
+import { RULES } from './conform/rules.ts';
 
 export type { ConformOptions } from './conform/examiner.ts';
 

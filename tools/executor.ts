@@ -3,12 +3,12 @@
 import type { TensorData } from '../services/core/wire/message.ts';
 import { OrtExecutor } from '../services/worker/executor/ort.ts';
 
-/** Runs `use` with a started executor of one thread and ends it whatever happens. */
+/** Runs `use` with a started executor, of one thread unless told, and ends it whatever happens. */
 export async function withExecutor<T>(
   use: (executor: OrtExecutor) => Promise<T>,
-  { optimise = true }: { readonly optimise?: boolean } = {},
+  { optimise = true, threads = 1 }: { readonly optimise?: boolean; readonly threads?: number } = {},
 ): Promise<T> {
-  const executor = new OrtExecutor({ threads: 1, optimise });
+  const executor = new OrtExecutor({ threads, optimise });
   await executor.start();
   try {
     return await use(executor);

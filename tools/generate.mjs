@@ -13,16 +13,29 @@ const schemas = join(root, 'schemas');
 const target = join(root, 'services', 'core', 'schema', 'generated');
 const head = '// Generated from schemas/ by `npm run generate`. Do not edit.\n';
 
-/** Replaces file references by the schema itself, so that every generated module stands alone. */
-function inline(node, load) {
-  if (Array.isArray(node)) return node.map((item) => inline(item, load));
+/** Of a schema's file: `run-report` for `run-report.schema.json`. */
+const stemOf = (file) => file.replace('.schema.json', '');
+const valueName = (stem) => `${stem.replace(/-(\w)/g, (_, letter) => letter.toUpperCase())}Schema`;
+const typeName = (stem) => stem.replace(/(?:^|-)(\w)/g, (_, letter) => letter.toUpperCase());
+
+/** Copies a schema; every reference to another file becomes `replace(stem of that file)`, and the stem goes into `used`. */
+function mapReferences(node, replace, used = new Set()) {
+  if (Array.isArray(node)) return node.map((item) => mapReferences(item, replace, used));
   if (node === null || typeof node !== 'object') return node;
   if (typeof node.$ref === 'string' && node.$ref.endsWith('.schema.json')) {
-    const { $schema, $id, ...rest } = load(node.$ref);
-    return inline(rest, load);
+    const stem = stemOf(node.$ref);
+    used.add(stem);
+    return replace(stem);
   }
-  return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, inline(value, load)]));
+  return Object.fromEntries(
+    Object.entries(node).map(([key, value]) => [key, mapReferences(value, replace, used)]),
+  );
 }
+
+/** The type of the module of a referenced file, and its schema without the lines that make it a file of its own. */
+const importOf = (stem) => `import { type ${typeName(stem)}, ${valueName(stem)} } from './${stem}.ts';\n`;
+const partOf = (stem) =>
+  `const { $schema: _${valueName(stem)}, $id: _${valueName(stem)}Id, ...${valueName(stem)}Part } = ${valueName(stem)};\n`;
 
 /** Runs buf with the local TypeScript plugin; returns the text of the module it makes. */
 function generateProto(file) {
@@ -56,17 +69,24 @@ const outputs = new Map();
 for (const file of readdirSync(schemas)
   .filter((name) => name.endsWith('.schema.json'))
   .sort()) {
-  const stem = file.replace('.schema.json', '');
-  const schema = inline(load(file), load);
-  const types = await compile(structuredClone(schema), stem, {
+  const stem = stemOf(file);
+  const used = new Set();
+  const document = load(file);
+  const typed = mapReferences(document, (other) => ({ tsType: typeName(other) }), used);
+  const types = await compile(typed, stem, {
     bannerComment: '',
     additionalProperties: false,
     ignoreMinAndMaxItems: true,
     unreachableDefinitions: true,
     style: { singleQuote: true },
   });
-  const value = `export const ${stem.replace(/-(\w)/g, (_, c) => c.toUpperCase())}Schema = ${JSON.stringify(schema, null, 2)};\n`;
-  outputs.set(join(target, `${stem}.ts`), `${head}\n${types}\n${value}`);
+  const others = [...used].sort();
+  const marked = mapReferences(document, (other) => `@@${valueName(other)}Part@@`);
+  const text = JSON.stringify(marked, null, 2).replace(/"@@(\w+)@@"/g, '$1');
+  const value = `export const ${valueName(stem)} = ${text};\n`;
+  const imports = others.length === 0 ? '' : `${others.map(importOf).join('')}\n`;
+  const parts = others.map(partOf).join('');
+  outputs.set(join(target, `${stem}.ts`), `${head}\n${imports}${types}\n${parts}${value}`);
 }
 outputs.set(join(root, 'services', 'core', 'graph', 'onnx_pb.ts'), `${head}\n${generateProto('onnx.proto')}`);
 

@@ -7,9 +7,8 @@ import type { BrokerAddress } from '../services/core/bus/connections.ts';
 import type { BlobCache } from '../services/core/runtime/blobs.ts';
 import { TilepipeError } from '../services/core/runtime/errors.ts';
 import { createLog } from '../services/core/runtime/log.ts';
-import type { Service } from '../services/core/runtime/service.ts';
 import type { Announcement } from '../services/core/schema/generated/announcement.ts';
-import { controllerService, mergerService, type Place, splitterService } from './services.ts';
+import { HubServices } from './hub-services.ts';
 import { WorkerProcess, type WorkerSpec } from './worker-process.ts';
 
 export interface ClusterOptions {
@@ -28,9 +27,8 @@ const READY_LIMIT_MS = 300_000;
 export class LocalCluster {
   readonly #options: ClusterOptions;
   readonly #embedded: EmbeddedBroker | undefined;
-  #services: Service[] = [];
+  readonly #hub: HubServices;
   #workers: WorkerProcess[] = [];
-  #controller: Controller | undefined;
   #stopping = false;
 
   constructor(options: ClusterOptions) {
@@ -38,6 +36,8 @@ export class LocalCluster {
     if (options.broker === undefined) {
       this.#embedded = new EmbeddedBroker({ port: options.port ?? 0, log: createLog('broker') });
     }
+    const place = this.#embedded === undefined ? { address: this.address } : { broker: this.#embedded };
+    this.#hub = new HubServices(place, { blobs: options.blobs });
   }
 
   /** How clients and workers reach the broker. */
@@ -46,8 +46,7 @@ export class LocalCluster {
   }
 
   get controller(): Controller {
-    if (this.#controller === undefined) throw new Error('the cluster has not started');
-    return this.#controller;
+    return this.#hub.part.controller;
   }
 
   get workers(): readonly WorkerProcess[] {
@@ -56,19 +55,7 @@ export class LocalCluster {
 
   async start(): Promise<void> {
     await this.#embedded?.start();
-    const place: Place =
-      this.#embedded === undefined ? { address: this.address } : { broker: this.#embedded };
-    const { service, part } = controllerService({ id: 'controller', place }, { blobs: this.#options.blobs });
-    const services = [
-      service,
-      mergerService({ id: 'merger', place }),
-      splitterService({ id: 'splitter', place }),
-    ];
-    for (const each of services) {
-      await each.start();
-      this.#services.unshift(each);
-    }
-    this.#controller = part.controller;
+    await this.#hub.start();
     const specs = Array.from({ length: this.#options.workers }, (_, index) => ({ id: `worker-${index}` }));
     this.addWorkers(specs);
   }
@@ -120,8 +107,7 @@ export class LocalCluster {
   async stop(): Promise<void> {
     // What an interrupted command still has under way must not start a worker that nobody would stop.
     this.#stopping = true;
-    for (const service of this.#services) await service.stop();
-    this.#services = [];
+    await this.#hub.stop();
     await this.stopWorkers();
     await this.#embedded?.stop();
   }

@@ -19,12 +19,15 @@ export interface AddOptions {
 }
 
 const ADDRESS = /^https?:\/\//;
+const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 const SHA256 = /^[0-9a-f]{64}$/;
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 /** Rejects with `digest-mismatch`, `download-failed`, `model-unreadable`, `cache-unwritable` or `usage`. */
 export async function addModel(source: string, options: AddOptions): Promise<ModelNote> {
   const address = ADDRESS.test(source);
+  if (!address && SCHEME.test(source))
+    throw new TilepipeError('usage', `"${source}" is no http:// or https:// address`);
   if (address && !URL.canParse(source)) throw new TilepipeError('usage', `"${source}" is no address`);
   const name = options.name ?? basename(address ? new URL(source).pathname : source);
   if (!NAME.test(name))

@@ -24,7 +24,7 @@ export interface LifeFlags {
 export interface ServiceCommandFlags extends BrokerFlags, LifeFlags {}
 
 /** The least that config.schema.json lets `broker.maxMessageBytes` be. */
-const LEAST_MESSAGE_BYTES = 16_384;
+export const LEAST_MESSAGE_BYTES = 16_384;
 
 export function brokerOptions(command: Command): Command {
   return command

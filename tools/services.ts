@@ -1,6 +1,5 @@
 /** Composes roles into services: the only place that knows them all. */
 
-import { hostname } from 'node:os';
 import type { EmbeddedBroker } from '../services/broker/embedded-broker.ts';
 import { LocalChannels } from '../services/broker/local-bus.ts';
 import { type ControllerOptions, ControllerPart } from '../services/controller/part.ts';
@@ -11,6 +10,7 @@ import { createLog, type Log } from '../services/core/runtime/log.ts';
 import { type Part, Service } from '../services/core/runtime/service.ts';
 import { MergerPart } from '../services/merger/part.ts';
 import { SplitterPart } from '../services/splitter/part.ts';
+import { deviceName } from './device-name.ts';
 
 /** Where a service finds its broker: an address, or one in this process. */
 export type Place =
@@ -30,9 +30,7 @@ export interface ServiceFlags {
 
 /** An id that is this service's again after a restart, and nobody else's in the house. */
 export function defaultId(role: Role): string {
-  return `${role}-${hostname()
-    .replace(/[^A-Za-z0-9_.-]/g, '-')
-    .slice(0, 40)}-${process.pid}`;
+  return `${role}-${deviceName(40)}-${process.pid}`;
 }
 
 function rootOf(place: Place): string | undefined {

@@ -53,7 +53,8 @@ export interface BrokerMessage {
 
 export type BrokerListener = (message: BrokerMessage, done: () => void) => void;
 
-const LIMITS = {
+/** Of a broker that is told nothing else. */
+export const DEFAULT_LIMITS = {
   // Camera frames travel whole, and MQTT 3.1.1 has no answer to one that is too large but to hang up.
   maxMessageBytes: pipelineSchema.properties.limits.properties.maxImageBytes.default,
   maxConnections: 256,
@@ -290,5 +291,5 @@ function atEmission(aedes: Aedes, tell: (topic: string) => void): void {
 
 function withDefaults(given: BrokerLimits): Required<{ [K in keyof BrokerLimits]: number }> {
   const chosen = Object.entries(given).filter(([, value]) => value !== undefined);
-  return { ...LIMITS, ...(Object.fromEntries(chosen) as Partial<typeof LIMITS>) };
+  return { ...DEFAULT_LIMITS, ...(Object.fromEntries(chosen) as Partial<typeof DEFAULT_LIMITS>) };
 }

@@ -94,6 +94,11 @@ export class Controller {
     });
   }
 
+  /** Names of the pipelines whose plans are in force. */
+  get pipelines(): readonly string[] {
+    return [...this.#announced.keys()];
+  }
+
   /** Workers that are online, in order of id. */
   workers(): Status[] {
     return this.#workers.online();

@@ -27,9 +27,9 @@ export async function openModel(
   options: Omit<ReadOptions, 'external'> = {},
 ): Promise<ModelFile> {
   const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new TilepipeError('model-unreadable', `${path} cannot be read (${cause.code ?? cause.message}).`, {
-      cause,
-    });
+    const problem =
+      cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code ?? cause.message})`;
+    throw new TilepipeError('model-unreadable', `${path} ${problem}.`, { cause });
   });
   const folder = dirname(path);
   const { probe, ...rest } = options;

@@ -7,6 +7,7 @@ import type { Status } from '../core/schema/generated/status.ts';
 import { Controller } from './controller.ts';
 import { Profiles } from './profiles.ts';
 import { Replanning, type ReplanOptions } from './replan/replanning.ts';
+import { TelemetryWatch } from './replan/telemetry-watch.ts';
 import { ModelStore } from './store.ts';
 
 export interface ControllerOptions {
@@ -34,6 +35,7 @@ export class ControllerPart implements Part {
   readonly #url: string | undefined;
   #controller: Controller | undefined;
   #profiles: Profiles | undefined;
+  #telemetry: TelemetryWatch | undefined;
   #service: Service | undefined;
   /** By pipeline. */
   readonly #replannings = new Map<string, Replanning>();
@@ -56,18 +58,35 @@ export class ControllerPart implements Part {
     return this.#profiles;
   }
 
+  /** What dispatchers say of their tasks; only between `start` and `stop`. */
+  get telemetry(): TelemetryWatch {
+    if (this.#telemetry === undefined) throw new Error('the controller has not started');
+    return this.#telemetry;
+  }
+
   /**
    * From now on a pipeline's plan, which has been rolled out, is changed when its devices change. A second call for
    * the same pipeline takes the place of the first.
    */
   async replan(options: ReplanOptions): Promise<Replanning> {
-    const { channels, log } = this.#service as Service;
+    const { log } = this.#service as Service;
+    const { controller, telemetry } = this;
     const { pipeline } = options.running.plan.plan;
-    await this.#replannings.get(pipeline)?.stop();
-    const replanning = new Replanning({ ...channels, log, controller: this.controller }, options);
+    const before = this.#replannings.get(pipeline);
+    const replanning = new Replanning({ log, controller, telemetry }, options);
+    // Its place is taken before anything is waited for: of calls that come together the last one counts.
     this.#replannings.set(pipeline, replanning);
-    await replanning.start();
+    await before?.stop();
+    if (this.#replannings.get(pipeline) === replanning) replanning.start();
     return replanning;
+  }
+
+  /** Ends a pipeline: its plan is changed no more, and its announcement is erased. */
+  async withdraw(pipeline: string): Promise<void> {
+    const replanning = this.#replannings.get(pipeline);
+    this.#replannings.delete(pipeline);
+    await replanning?.stop();
+    await this.controller.withdraw(pipeline);
   }
 
   async start(service: Service): Promise<void> {
@@ -88,6 +107,8 @@ export class ControllerPart implements Part {
     await this.#controller.start();
     this.#profiles = new Profiles({ control, topics });
     await this.#profiles.start();
+    this.#telemetry = new TelemetryWatch({ control, topics });
+    await this.#telemetry.start();
   }
 
   /** Where workers find the store: it may listen everywhere, and be known by another name. */
@@ -105,6 +126,8 @@ export class ControllerPart implements Part {
   async stop(): Promise<void> {
     for (const replanning of this.#replannings.values()) await replanning.stop();
     this.#replannings.clear();
+    await this.#telemetry?.stop();
+    this.#telemetry = undefined;
     await this.#profiles?.stop();
     this.#profiles = undefined;
     await this.#controller?.stop();

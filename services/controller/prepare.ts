@@ -1,10 +1,12 @@
 /** From a model file to a plan: opened, analysed, cut, written into the store. */
 
 import { planDigest, validatePlan } from '../core/flow/plan-index.ts';
+import { type CodedCut, type ValueRange, withCutCodecs } from '../core/graph/cut-codecs.ts';
 import type { ReadOptions } from '../core/graph/read-graph.ts';
 import type { Graph } from '../core/graph/types.ts';
 import { chooseBlocks } from '../core/planning/choose-blocks.ts';
-import type { Draft, DraftBlock, DraftPart } from '../core/planning/draft.ts';
+import { checkCodecs, codedBlock, codedTile, wireName } from '../core/planning/coded-blocks.ts';
+import type { CutCodec, Draft, DraftBlock, DraftPart } from '../core/planning/draft.ts';
 import { type PartPlacement, type PlanInput, planDocument } from '../core/planning/plan-document.ts';
 import { tiledShare } from '../core/planning/summary.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
@@ -12,7 +14,7 @@ import { TilepipeError } from '../core/runtime/errors.ts';
 import type { Pipeline } from '../core/schema/generated/pipeline.ts';
 import type { Plan } from '../core/schema/generated/plan.ts';
 import { type Analysis, analyse } from '../core/tiling/analyse.ts';
-import type { Cover } from '../core/tiling/types.ts';
+import type { Cover, FusedBlock, Tile } from '../core/tiling/types.ts';
 import { takePixels } from '../core/vision/pixels.ts';
 import type { PreprocessSettings } from '../core/vision/settings.ts';
 import { openModel } from './model-file.ts';
@@ -65,7 +67,9 @@ export function preparePlan(
 }
 
 /** A draft to be carried out; of blocks in one piece with several devices, `replicasByTurns` says how they share. */
-export interface PreparableDraft extends Pick<Draft, 'blocks' | 'predicted'> {
+export interface PreparableDraft extends Pick<Draft, 'blocks' | 'predicted' | 'codecs' | 'packed'> {
+  /** Of each tensor whose codec is `uint8`, by name: what it took on sample frames. */
+  readonly ranges?: Readonly<Record<string, ValueRange>>;
   /**
    * Frame by frame in turn, one task per device: needs no choice at run time, but waits for its device, and a frame
    * whose device is gone waits for it or for the next plan. Absent or false: late, whoever is free first.
@@ -75,29 +79,82 @@ export interface PreparableDraft extends Pick<Draft, 'blocks' | 'predicted'> {
 
 /**
  * Writes the sub-models of a draft; the plan is checked before anybody sees it. Parts are bound to the devices the
- * draft lists for them, to any worker where it lists none. Throws `tiling-refused` where a block cannot run in its
- * mode, `usage` where blocks have different numbers of replicas by turns.
+ * draft lists for them, to any worker where it lists none. Cut tensors with a codec travel in their short form. Throws
+ * `tiling-refused` where a block cannot run in its mode, `usage` where blocks have different numbers of replicas by
+ * turns or a codec is for no cut, `config-invalid` where a tensor cannot have its codec.
  */
 export async function prepareDraft(
   model: OpenedModel,
   pipeline: string,
-  { blocks, predicted, replicasByTurns = false }: PreparableDraft,
+  { blocks, predicted, codecs = {}, ranges = {}, packed = [], replicasByTurns = false }: PreparableDraft,
   blobs: BlobCache,
   progress?: Progress,
 ): Promise<PreparedPlan> {
   const replicas = replicasByTurns ? countTurns(blocks) : 1;
+  checkCodecs(blocks, codecs);
+  const coded = openCoded(model, codecs, ranges);
   const placed = blocks.map(({ block, mode, parts, reason }, id): PlacedBlock => {
-    const placements = parts.map((part) => placementOf(part, id));
+    const own = coded.block({ ...block, id, kind: mode });
+    const placements = parts.map((part) => {
+      const { tile, ...placement } = placementOf(part, id);
+      return { ...placement, tile: coded.tile(own, tile) };
+    });
     return {
-      block: { ...block, id, kind: mode },
+      block: own,
       parts: replicas > 1 && mode === 'whole' ? placements.flatMap(byTurns) : placements,
       ...(reason === undefined ? {} : { reason }),
     };
   });
-  return prepare(model, pipeline, placed, blobs, progress, {
+  return prepare(coded.model, pipeline, placed, blobs, progress, {
     predicted,
+    codecs: coded.cuts,
+    packed: new Set(packed.map((tensor) => wireName(coded.cuts, tensor))),
     ...(replicas > 1 ? { replicas } : {}),
   });
+}
+
+/** A model with its cut tensors coded, and what its blocks and their parts become. */
+interface CodedModel {
+  readonly model: OpenedModel;
+  readonly cuts: ReadonlyMap<string, CodedCut>;
+  block(block: FusedBlock): FusedBlock;
+  tile(block: FusedBlock, tile: Tile): Tile;
+}
+
+/** Of each graph, by codecs and ranges: what has been written of a coded graph is known by the graph. */
+const opened = new WeakMap<Graph, Map<string, CodedModel>>();
+/** Coded graphs remembered of one graph; the oldest is forgotten. */
+const MOST_CODED = 8;
+
+function openCoded(
+  model: OpenedModel,
+  codecs: Readonly<Record<string, CutCodec>>,
+  ranges: Readonly<Record<string, ValueRange>>,
+): CodedModel {
+  const used = Object.entries(codecs).filter(([, codec]) => codec !== 'raw');
+  if (used.length === 0) return { model, cuts: new Map(), block: (block) => block, tile: (_, tile) => tile };
+  const known = opened.get(model.graph) ?? new Map<string, CodedModel>();
+  opened.set(model.graph, known);
+  const key = JSON.stringify(used.sort().map(([tensor, codec]) => [tensor, codec, ranges[tensor]]));
+  const found = known.get(key) ?? codedModel(model, codecs, ranges);
+  known.set(key, found);
+  if (known.size > MOST_CODED) known.delete(known.keys().next().value as string);
+  return found;
+}
+
+function codedModel(
+  model: OpenedModel,
+  codecs: Readonly<Record<string, CutCodec>>,
+  ranges: Readonly<Record<string, ValueRange>>,
+): CodedModel {
+  const coded = withCutCodecs(model.graph, codecs, ranges);
+  const analysis = analyse(coded.graph);
+  return {
+    model: { ...model, graph: coded.graph, analysis },
+    cuts: coded.cuts,
+    block: (block) => codedBlock(coded, block),
+    tile: (block, tile) => codedTile(coded, analysis, block, tile),
+  };
 }
 
 function placementOf(part: DraftPart, block: number): PartPlacement {
@@ -137,7 +194,7 @@ async function prepare(
   placed: readonly PlacedBlock[],
   blobs: BlobCache,
   progress: Progress = () => {},
-  more: Pick<PlanInput, 'replicas' | 'predicted'> = {},
+  more: Pick<PlanInput, 'replicas' | 'predicted' | 'codecs' | 'packed'> = {},
 ): Promise<PreparedPlan> {
   const { blocks, files } = await writeSubModels(graph, analysis, placed, blobs, progress);
   const plan = planDocument({

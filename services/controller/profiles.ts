@@ -1,8 +1,9 @@
 /** What workers measured of themselves: the retained profile of every device, kept current. */
 
-import type { Bus, Incoming } from '../core/bus/bus.ts';
+import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
-import { validator } from '../core/runtime/validate.ts';
+import { documentReader } from '../core/control/documents.ts';
+import { Retained } from '../core/control/retained.ts';
 import { type Profile, profileSchema } from '../core/schema/generated/profile.ts';
 
 export interface ProfilesDeps {
@@ -10,67 +11,50 @@ export interface ProfilesDeps {
   readonly topics: Topics;
 }
 
-const check = validator<Profile>(profileSchema, 'wire-invalid', { what: 'profile', firstOnly: true });
 /** A profile has some fifty kinds of operator of a hundred bytes. */
 const MOST_BYTES = 100_000;
+const parse = documentReader<Profile>(profileSchema, { what: 'profile', mostBytes: MOST_BYTES });
 
 export class Profiles {
-  readonly #deps: ProfilesDeps;
-  readonly #profiles = new Map<string, Profile>();
+  readonly #profiles: Retained<Profile>;
   readonly #listeners = new Set<(profile: Profile) => void>();
-  #undo: (() => Promise<void>) | undefined;
-  /** Messages that were no profile of the device they came from. */
-  rejected = 0;
 
-  constructor(deps: ProfilesDeps) {
-    this.#deps = deps;
+  constructor({ control, topics }: ProfilesDeps) {
+    this.#profiles = new Retained({
+      control,
+      filter: topics.filter('profile', { id: '+' }),
+      idOf: (topic) => topics.parse('profile', topic)?.id,
+      parse: (payload, id) => {
+        const profile = parse(payload);
+        return profile?.device === id ? profile : undefined;
+      },
+      came: (profile) => {
+        for (const listener of this.#listeners) listener(profile);
+      },
+    });
+  }
+
+  /** Messages that were no profile of the device they came from. */
+  get rejected(): number {
+    return this.#profiles.rejected;
   }
 
   async start(): Promise<void> {
-    const { control, topics } = this.#deps;
-    const filter = topics.filter('profile', { id: '+' });
-    this.#undo = await control.subscribe(filter, (message) => this.#receive(message), { qos: 1 });
+    await this.#profiles.start();
   }
 
   async stop(): Promise<void> {
-    await this.#undo?.();
-    this.#undo = undefined;
-    this.#profiles.clear();
+    await this.#profiles.stop();
   }
 
   /** Of all devices that ever published one, there or not, in order of id. */
   all(): Profile[] {
-    return [...this.#profiles.values()].sort((a, b) => (a.device < b.device ? -1 : 1));
+    return this.#profiles.all();
   }
 
   /** Hears every profile that comes; the returned function ends it. */
   onProfile(listener: (profile: Profile) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
-  }
-
-  #receive({ topic, payload }: Incoming): void {
-    const id = this.#deps.topics.parse('profile', topic)?.id ?? '';
-    // An empty retained message erases it for good.
-    if (payload.length === 0) {
-      this.#profiles.delete(id);
-      return;
-    }
-    const profile = parse(payload);
-    if (profile === undefined || profile.device !== id) {
-      this.rejected++;
-      return;
-    }
-    this.#profiles.set(id, profile);
-    for (const listener of this.#listeners) listener(profile);
-  }
-}
-
-function parse(payload: Buffer): Profile | undefined {
-  if (payload.length > MOST_BYTES) return undefined;
-  try {
-    return check(JSON.parse(payload.toString('utf8')));
-  } catch {
-    return undefined;
   }
 }

@@ -9,7 +9,8 @@ import { tensorBytes } from '../core/tensor/dtype.ts';
 import { contains, extents, whole } from '../core/tensor/region.ts';
 import type { BodyPool } from '../core/wire/body-pool.ts';
 import { messagePieces } from '../core/wire/decode.ts';
-import { type LaidMessage, layoutMessage } from '../core/wire/encode.ts';
+import { deflated } from '../core/wire/deflate.ts';
+import { type LaidMessage, layoutMessage, type TensorSpec } from '../core/wire/encode.ts';
 import type { Message, MessageMeta, TensorData } from '../core/wire/message.ts';
 import { FrameRecord } from './frame-record.ts';
 
@@ -114,8 +115,11 @@ export class Assembly {
         finished = true;
       } else {
         if (task.block !== undefined) record.taskReady(task.block, now);
-        record.bytes += inputs.message.body.byteLength;
-        ready.push({ task, message: inputs.message });
+        const { index } = this.plan;
+        const packed = index.packedInputs(task.id);
+        const message = deflated(inputs.message, this.#specs(task), packed, this.#options.pool);
+        record.bytes += message.body.byteLength;
+        ready.push({ task, message });
       }
     }
     // Refused data begins no frame: strangers could fill the memory with them.
@@ -163,11 +167,7 @@ export class Assembly {
   }
 
   #allocate(frame: FrameRef, task: Task): Collected {
-    const specs = task.inputs.map(({ tensor, region }) => ({
-      name: tensor,
-      dtype: (this.plan.index.plan.tensors[tensor] as { dtype: DType }).dtype,
-      shape: extents(region),
-    }));
+    const specs = this.#specs(task);
     if (task.kind === 'sink') {
       const outputs = new Map(
         specs.map((spec) => [
@@ -179,6 +179,14 @@ export class Assembly {
     }
     const message = layoutMessage(this.#meta(frame, task), specs, this.#options.pool);
     return { message, write: (tensor) => message.bytes(tensor) };
+  }
+
+  #specs(task: Task): TensorSpec[] {
+    return task.inputs.map(({ tensor, region }) => ({
+      name: tensor,
+      dtype: (this.plan.index.plan.tensors[tensor] as { dtype: DType }).dtype,
+      shape: extents(region),
+    }));
   }
 
   #meta(frame: FrameRef, task: Task): MessageMeta {

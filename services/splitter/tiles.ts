@@ -6,6 +6,7 @@ import { copyRegion } from '../core/tensor/copy.ts';
 import { elementBytes } from '../core/tensor/dtype.ts';
 import { extents, type Region, whole } from '../core/tensor/region.ts';
 import type { BodyPool } from '../core/wire/body-pool.ts';
+import { deflated } from '../core/wire/deflate.ts';
 import { type LaidMessage, layoutMessage } from '../core/wire/encode.ts';
 import type { MessageMeta, TensorData } from '../core/wire/message.ts';
 import type { Frame } from './frame-queue.ts';
@@ -24,7 +25,10 @@ export function taskMessage(
   meta: MessageMeta,
   pool: BodyPool,
 ): LaidMessage {
-  return fill(plan, frame, { ...meta, kind: 'task', task: task.id }, task.inputs, pool);
+  return fill(plan, frame, { ...meta, kind: 'task', task: task.id }, task.inputs, {
+    pool,
+    packed: plan.index.packedInputs(task.id),
+  });
 }
 
 /** The `data` message that brings the merger what later tasks, or the result, read of the frame itself. */
@@ -43,7 +47,7 @@ function fill(
   frame: Frame,
   meta: MessageMeta,
   boxes: readonly Box[],
-  pool?: BodyPool,
+  { pool, packed }: { readonly pool?: BodyPool; readonly packed?: ReadonlySet<string> } = {},
 ): LaidMessage {
   const specs = boxes.map(({ tensor, region }) => ({
     name: tensor,
@@ -56,5 +60,5 @@ function fill(
     const all = whole(from.shape);
     copyRegion(from.bytes, all, message.bytes(tensor), region, region, elementBytes(from.dtype));
   }
-  return message;
+  return packed === undefined ? message : deflated(message, specs, packed, pool);
 }

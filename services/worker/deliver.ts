@@ -6,6 +6,8 @@ import { copyRegion } from '../core/tensor/copy.ts';
 import { elementBytes, tensorBytes } from '../core/tensor/dtype.ts';
 import { extents, type Region, sameRegion } from '../core/tensor/region.ts';
 import type { BodyPool } from '../core/wire/body-pool.ts';
+import { DEFLATE } from '../core/wire/codecs.ts';
+import { deflated } from '../core/wire/deflate.ts';
 import { type LaidMessage, layoutMessage } from '../core/wire/encode.ts';
 import type { MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
 
@@ -26,7 +28,8 @@ export function dataMessage(
   pool: BodyPool,
 ): LaidMessage {
   const { pieces } = delivery;
-  const coded = pieces.filter((piece) => piece.codec !== undefined);
+  const packed = new Set(pieces.filter(({ codec }) => codec === DEFLATE).map(({ tensor }) => tensor));
+  const coded = pieces.filter(({ tensor, codec }) => codec !== undefined && !packed.has(tensor));
   const codecs = Object.fromEntries(coded.map(({ tensor, codec }) => [tensor, codec as string]));
   const specs = pieces.map(({ tensor, region }) => {
     const { dtype } = index.plan.tensors[tensor] as { dtype: DType };
@@ -39,7 +42,7 @@ export function dataMessage(
     pool,
   );
   for (const piece of pieces) fill(message, piece, sourceOf(outputs, piece.tensor));
-  return message;
+  return deflated(message, specs, packed, pool);
 }
 
 /** The pieces a task of this same worker reads: no bytes travel, and none are copied yet. */
@@ -57,7 +60,8 @@ function fill(
   { tensor, region: from }: Piece,
 ): void {
   const size = elementBytes(tensor.dtype);
-  if (codec === undefined) copyRegion(tensor.bytes, from, message.bytes(name), region, region, size);
+  if (codec === undefined || codec === DEFLATE)
+    copyRegion(tensor.bytes, from, message.bytes(name), region, region, size);
   else message.fill(name, sameRegion(from, region) ? tensor.bytes : crop(tensor, from, region));
 }
 

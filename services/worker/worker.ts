@@ -13,10 +13,11 @@ import { Counters } from '../core/runtime/counters.ts';
 import { asTilepipeError, type ErrorCode, TilepipeError } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
 import type { Status } from '../core/schema/generated/status.ts';
+import type { Received } from '../core/wire/assembler.ts';
 import { BodyPool } from '../core/wire/body-pool.ts';
 import { messagePieces } from '../core/wire/decode.ts';
 import { type LaidMessage, layoutMessage } from '../core/wire/encode.ts';
-import type { Message, MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
+import type { MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
 import { dataMessage, localPieces, outputPieces } from './deliver.ts';
 import type { Executor } from './executor/executor.ts';
 import { Gathering } from './gathering.ts';
@@ -58,6 +59,8 @@ interface Job extends Queued {
   readonly receivedMs: number;
   /** Whether this worker gathered its inputs: then no dispatcher waits for an answer. */
   readonly gathered: boolean;
+  /** Gives the memory of the inputs back once the executor has them. */
+  readonly release?: () => void;
 }
 
 /** Milliseconds of this worker's monotonic clock. */
@@ -183,7 +186,7 @@ export class Worker {
     return url.href;
   }
 
-  #receive(message: Message): void {
+  #receive(message: Received): void {
     const { kind } = message.meta;
     if (kind === 'task') this.#task(message);
     else if (kind === 'data') this.#data(message);
@@ -191,7 +194,7 @@ export class Worker {
   }
 
   /** A task whose inputs a dispatcher has put together. */
-  #task({ meta, tensors }: Message): void {
+  #task({ meta, tensors, release }: Received): void {
     this.#counters.add('tasks.received');
     const receivedMs = monotonicMs();
     if (!this.#deps.topics.isInbox(meta.reply) || meta.frame === undefined) {
@@ -204,7 +207,7 @@ export class Worker {
       return;
     }
     const deadlineAt = receivedMs + (meta.deadlineMs ?? Number.POSITIVE_INFINITY);
-    this.#enqueue({ ...admitted, meta, deadlineAt, receivedMs, gathered: false });
+    this.#enqueue({ ...admitted, meta, deadlineAt, receivedMs, gathered: false, release });
   }
 
   /** What a task message asks for, or why it is refused. */
@@ -221,9 +224,10 @@ export class Worker {
   }
 
   /** Pieces for tasks whose inputs are gathered here. */
-  #data(message: Message): void {
+  #data(message: Received): void {
     if (message.meta.frame === undefined) this.#counters.add('refused.incomplete');
     else this.#gather(message.meta, messagePieces(message));
+    message.release();
   }
 
   /** Also for what this worker made itself: its plan may be gone since the task began. */
@@ -269,12 +273,17 @@ export class Worker {
     const names = task.outputs.map(({ tensor }) => tensor);
     const result = await this.#deps.executor.run(session, inputs, names);
     const endedMs = monotonicMs();
-    const outputs = matchTensors(plan.index, task.outputs, result.outputs);
-    if (typeof outputs === 'string')
-      throw new TilepipeError('task-failed', `it made other than its plan says: ${outputs}`);
-    this.#counters.add('tasks.done');
-    const stamps = { receivedMs, startedMs: endedMs - result.computeMs, endedMs };
-    await this.#deliver(job, outputPieces(task, outputs), stamps);
+    job.release?.();
+    try {
+      const outputs = matchTensors(plan.index, task.outputs, result.outputs);
+      if (typeof outputs === 'string')
+        throw new TilepipeError('task-failed', `it made other than its plan says: ${outputs}`);
+      this.#counters.add('tasks.done');
+      const stamps = { receivedMs, startedMs: endedMs - result.computeMs, endedMs };
+      await this.#deliver(job, outputPieces(task, outputs), stamps);
+    } finally {
+      result.release();
+    }
   }
 
   #failed({ task, meta }: Job, { code, message }: TilepipeError): void {

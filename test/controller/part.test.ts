@@ -9,6 +9,7 @@ import { createLog } from '../../services/core/runtime/log.ts';
 import { Service } from '../../services/core/runtime/service.ts';
 import type { Announcement } from '../../services/core/schema/generated/announcement.ts';
 import { gridPlan } from '../core/flow/plans.ts';
+import { toyDevice, toyFleet, toyPlan, toyPredict } from '../core/planning/replan/world.ts';
 import { FRAMES, temporaryFolder } from '../support/cluster.ts';
 import { Inbox } from '../support/inbox.ts';
 
@@ -17,11 +18,10 @@ afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
 });
 
-/** The store's address as a controller with these channels announces it. */
-async function announced(
+async function start(
   store: NonNullable<ControllerOptions['store']>,
   connect: (broker: EmbeddedBroker) => Channels,
-): Promise<URL> {
+): Promise<{ part: ControllerPart; channels: Channels; inbox: Inbox }> {
   const folder = temporaryFolder();
   undo.push(() => folder.remove());
   const broker = new EmbeddedBroker({ port: 0 });
@@ -37,7 +37,13 @@ async function announced(
   });
   await service.start();
   undo.push(() => service.stop());
-  const inbox = await Inbox.on(service.channels.control, 'tilepipe/plan/+');
+  const { channels } = service;
+  return { part, channels, inbox: await Inbox.on(channels.control, 'tilepipe/plan/+') };
+}
+
+/** The store's address as a controller with these channels announces it. */
+async function announced(...how: Parameters<typeof start>): Promise<URL> {
+  const { part, inbox } = await start(...how);
   const plan = gridPlan({ grids: [[2, 2]] });
   await part.controller.rollOut({ plan: { plan, digest: planDigest(plan) }, settings: {}, frames: FRAMES });
   const [message] = await inbox.have(1);
@@ -73,4 +79,42 @@ test('a store is announced at the address that faces a broker on another machine
 test('a store is announced at the address it was given', async () => {
   const url = await announced({ host: '0.0.0.0', url: 'https://models.example/tilepipe' }, inside);
   expect(url.href).toBe('https://models.example/tilepipe');
+});
+
+test('of two re-plannings begun at once the last one counts, and withdrawing ends it', async () => {
+  const { part, channels, inbox } = await start({}, inside);
+  const fleet = toyFleet(['w0', 'w1'].map((id) => toyDevice(id)));
+  const plan = gridPlan({ grids: [[2, 1]] });
+  const running = {
+    draft: toyPlan(fleet),
+    plan: { plan, digest: planDigest(plan) },
+    settings: {},
+    frames: FRAMES,
+  };
+  await part.controller.rollOut(running);
+  const asked: string[] = [];
+  const replan = (name: string) =>
+    part.replan({
+      fleet,
+      objective: 'latency',
+      predict: toyPredict,
+      plan: toyPlan,
+      prepare: async () => {
+        asked.push(name);
+        return running.plan;
+      },
+      running,
+    });
+  await Promise.all([replan('first'), replan('second')]);
+  // A device that the plan needs is away: whoever listens plans anew.
+  const { control, topics } = channels;
+  const status = { role: 'worker', id: 'w0', state: 'online', wire: [1], version: '0' };
+  await control.publish(
+    topics.build('status', { role: 'worker', id: 'w0' }),
+    Buffer.from(JSON.stringify(status)),
+  );
+  await inbox.have(2);
+  await part.withdraw(plan.pipeline);
+  expect(asked).toEqual(['second']);
+  expect(String((await inbox.have(3)).at(-1)?.payload)).toBe('');
 });

@@ -2,12 +2,13 @@
 
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type OpenedModel, openAnalysed } from '../../services/controller/prepare.ts';
-import { Planner } from '../../services/controller/replan/planner.ts';
+import { type CodecCheck, Planner } from '../../services/controller/replan/planner.ts';
 import type { Device, Fleet } from '../../services/core/planning/cost/fleet.ts';
 import type { Draft } from '../../services/core/planning/draft.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
+import { TilepipeError } from '../../services/core/runtime/errors.ts';
 import { temporaryFolder } from '../support/cluster.ts';
 import { ModelBuilder } from '../support/model-builder.ts';
 
@@ -35,6 +36,7 @@ function device(id: string, slower = 1): Device {
     byteMs: 0,
     memoryBytes: Number.POSITIVE_INFINITY,
     idleBytes: 0,
+    overhead: { runningBytes: 0, activations: 1, subModelBytes: 0 },
     medium: id,
     estimated: false,
   };
@@ -102,4 +104,68 @@ test('throughput is predicted in a steady stream', () => {
   const alone = plan(fleetOf([device('a')]));
   const { framesPerSecond } = predict(draft, three());
   expect(framesPerSecond).toBeGreaterThan(2 * predict(alone, three()).framesPerSecond);
+});
+
+describe('codecs that change values', () => {
+  /** No device has the memory for all of the weights, and media are slow enough for codecs to pay. */
+  const slow: Fleet = {
+    ...three(),
+    devices: three().devices.map((each) => ({ ...each, memoryBytes: 400_000 })),
+    media: new Map([...three().media].map(([id, medium]) => [id, { ...medium, bytesPerMs: 500 }])),
+  };
+  let heavy: OpenedModel;
+  beforeAll(async () => {
+    const builder = new ModelBuilder().input('t0', [1, 64, 8, 8]);
+    for (let i = 1; i <= 3; i++)
+      builder
+        .random(`w${i}`, [64, 64, 3, 3])
+        .node('Conv', [`t${i - 1}`, `w${i}`], [`t${i}`], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] });
+    const path = join(folder.path, 'heavy.onnx');
+    writeFileSync(path, builder.output('t3', 'float32', [1, 64, 8, 8]).encode());
+    heavy = await openAnalysed(path, {});
+  });
+  const refusal = new TilepipeError('accuracy-refused', 'too much');
+  const lossyOf = ({ codecs = {} }: Pick<Draft, 'codecs'>) => new Set(Object.values(codecs));
+  const ranges = ({ codecs = {} }: Pick<Draft, 'codecs'>) =>
+    Object.fromEntries(Object.keys(codecs).map((tensor) => [tensor, { min: -9, max: 9 }]));
+  const checked = (check: CodecCheck) =>
+    new Planner({ model: heavy, pipeline: 'p', blobs, objective: 'throughput', check });
+
+  test('are used where they are let, and looked at once', async () => {
+    let looked = 0;
+    const lenient = checked(async (draft) => {
+      looked++;
+      return ranges(draft);
+    });
+    const { draft, plan } = await lenient.settle(slow);
+    expect(lossyOf(draft)).toContain('uint8');
+    expect(Object.values(plan.plan.tensors).some(({ codec }) => codec?.codec === 'uint8')).toBe(true);
+    expect((await lenient.prepare(draft)).digest).toBe(plan.digest);
+    expect(looked).toBe(1);
+    expect(
+      lossyOf(new Planner({ model: heavy, pipeline: 'p', blobs, objective: 'throughput' }).plan(slow)),
+    ).toEqual(new Set());
+  });
+
+  test('are given up one after the other where they lose too much', async () => {
+    const halves = checked(async (draft) => {
+      if (lossyOf(draft).has('uint8')) throw refusal;
+      return ranges(draft);
+    });
+    expect(lossyOf((await halves.settle(slow)).draft)).not.toContain('uint8');
+    const none = checked(() => Promise.reject(refusal));
+    const stale = none.plan(slow);
+    await expect(none.prepare(stale)).rejects.toBe(refusal);
+    expect(lossyOf((await none.settle(slow)).draft)).toEqual(new Set());
+    await expect(checked(() => Promise.reject(new Error('no pictures'))).settle(slow)).rejects.toThrow(
+      'no pictures',
+    );
+  });
+
+  test('what a rehearsal learned of them passes on', () => {
+    const other = checked(() => Promise.reject(new Error('looked at again')));
+    const cuts = { positions: [], devices: [] };
+    other.adopt({ cuts, written: [], outlines: [], checked: { lossy: ['fp16'], ranges: [] } });
+    expect(lossyOf(other.plan(slow))).not.toContain('uint8');
+  });
 });

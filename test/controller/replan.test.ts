@@ -4,7 +4,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { EmbeddedBroker } from '../../services/broker/embedded-broker.ts';
 import { LocalChannels } from '../../services/broker/local-bus.ts';
 import { Controller } from '../../services/controller/controller.ts';
-import { type PlanChange, Replanning } from '../../services/controller/replan/replanning.ts';
+import {
+  type PlanChange,
+  Replanning,
+  type ReplanOptions,
+} from '../../services/controller/replan/replanning.ts';
+import { TelemetryWatch } from '../../services/controller/replan/telemetry-watch.ts';
 import { planDigest } from '../../services/core/flow/plan-index.ts';
 import type { Draft } from '../../services/core/planning/draft.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
@@ -65,14 +70,16 @@ async function prepare(draft: Draft) {
   return { plan, digest: planDigest(plan) };
 }
 
-async function begin(more: { prepare?: typeof prepare; plan?: typeof toyPlan } = {}) {
+async function begin(more: Partial<Pick<ReplanOptions, 'prepare' | 'plan' | 'frames'>> = {}) {
   const draft = toyPlan(FLEET);
   const running = { draft, plan: await prepare(draft), settings: {}, frames: FRAMES };
   await controller.rollOut(running);
   const changes: PlanChange[] = [];
-  const { control, topics } = channels;
+  const telemetry = new TelemetryWatch(channels);
+  await telemetry.start();
+  ends.push(() => telemetry.stop());
   const replanning = new Replanning(
-    { control, topics, controller, log: createLog('r') },
+    { telemetry, controller, log: createLog('r') },
     {
       fleet: FLEET,
       objective: 'latency',
@@ -84,7 +91,7 @@ async function begin(more: { prepare?: typeof prepare; plan?: typeof toyPlan } =
       changed: (change) => changes.push(change),
     },
   );
-  await replanning.start();
+  replanning.start();
   ends.push(() => replanning.stop());
   return { replanning, changes, draft, digest: running.plan.digest };
 }
@@ -154,6 +161,60 @@ test('a plan that a worker cannot load is taken back', async () => {
   await say('w0', { plans: { [changed.digest]: { state: 'failed', code: 'model-refused', error: 'no' } } });
   const back = newest(await announced.have(3));
   expect(back.digest).toBe(digest);
+});
+
+test('where the plan before needs a device that is away, workers that cannot load the new one are left out', async () => {
+  const { replanning, changes } = await begin();
+  await say('w1', { state: 'offline' });
+  const second = newest(await announced.have(2));
+  const failed = {
+    plans: { [second.digest]: { state: 'failed', code: 'model-refused', error: 'no' } },
+  } as const;
+  await say('w0', failed);
+  expect(tilesOf(newest(await announced.have(3))).map(([id]) => id)).toEqual(['w2']);
+  // Nothing new, said often.
+  const told = await Inbox.on(channels.control, 'tilepipe/status/worker/+');
+  for (let i = 0; i < 20; i++) for (const id of ['w0', 'w2']) await say(id, id === 'w0' ? failed : {});
+  await told.have(40);
+  await replanning.stop();
+  expect(changes.map(({ why }) => why)).toEqual(['gone', 'gone']);
+  expect(announced.messages.length).toBe(3);
+});
+
+test('a new plan is announced with frames of its own', async () => {
+  await begin({
+    plan: (fleet) => ({ ...toyPlan(fleet), inFlight: 16 }),
+    frames: ({ inFlight }) => ({ ...FRAMES, maxInFlight: inFlight }),
+  });
+  await say('w1', { state: 'offline' });
+  expect(newest(await announced.have(2)).frames).toEqual({ ...FRAMES, maxInFlight: 16 });
+});
+
+test('a pipeline that is withdrawn stays so, also while a plan for it is prepared', async () => {
+  let asked = (): void => {};
+  const preparing = new Promise<void>((resolve) => {
+    asked = resolve;
+  });
+  let go = (): void => {};
+  const wait = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  const { replanning, changes } = await begin({
+    prepare: async (draft) => {
+      asked();
+      await wait;
+      return prepare(draft);
+    },
+  });
+  await say('w1', { state: 'offline' });
+  await preparing;
+  await controller.withdraw('test');
+  await announced.have(2);
+  go();
+  await say('w2', { state: 'offline' });
+  await replanning.stop();
+  expect(changes).toEqual([]);
+  expect(announced.messages.map(({ payload }) => payload.length > 0)).toEqual([true, false]);
 });
 
 test('what is no telemetry is counted, and what is of no known plan or device says nothing', async () => {

@@ -19,8 +19,12 @@ DTYPES = {
     "I32": np.int32, "U32": np.uint32, "I64": np.int64, "U64": np.uint64,
 }  # fmt: skip
 NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
-JSON_FIELDS = {"regions", "codecs", "extra"}
+JSON_FIELDS = {"regions", "codecs", "packed", "extra"}
 TIME_FIELDS = {"deadlineMs", "receivedMs", "startedMs", "endedMs"}
+# An answer repeats these: one that is too long would leave it no room.
+MOST_UNITS = dict.fromkeys(("sender", "pipeline", "plan", "frame", "source", "task", "code"), 128)
+MOST_UNITS |= dict.fromkeys(("reply", "merger", "splitter"), 256)
+MOST_TEXT = 1024
 
 _ids = itertools.count(secrets.randbits(32) << 32)
 
@@ -83,17 +87,39 @@ def decode(body, kind):
         need(meta["kind"] == kind, "kind differs from the envelope")
         data = body[8 + length :]
         tensors = {name: array_of(entry, data) for name, entry in header.items()}
+        for field in MOST_UNITS.keys() & meta.keys():
+            need(units(meta[field]) <= MOST_UNITS[field], f"{field} is too long")
         for field in JSON_FIELDS & meta.keys():
             meta[field] = json.loads(meta[field])
         for field in TIME_FIELDS & meta.keys():
             meta[field] = float(meta[field])
         for name, codec in meta.get("codecs", {}).items():
-            need(codec in ("raw", "fp16"), f"codec {codec}")
+            need(codec in ("raw", "fp16", "deflate"), f"codec {codec}")
             if codec == "fp16":
                 tensors[name] = tensors[name].astype(np.float32)
+            if codec == "deflate":
+                tensors[name] = inflated(tensors[name], meta["packed"][name])
         return meta, tensors
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
         raise NotAMessage(f"header: {error!r}") from error
+
+
+def units(text):
+    """Length in UTF-16 units."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def inflated(row, packed):
+    """The array a row of bytes was deflated from; never unpacks more than was declared."""
+    size = np.dtype(DTYPES[packed["dtype"]]).itemsize
+    for extent in packed["shape"]:
+        size *= extent
+    need(0 < size <= MAX_BODY, "size of a deflated tensor")
+    unpacker = zlib.decompressobj(wbits=-15)
+    # One byte more than there may be: what ends before that has ended.
+    data = unpacker.decompress(row.tobytes(), size + 1)
+    need(unpacker.eof and len(data) == size, "deflated tensor")
+    return array_of({**packed, "data_offsets": [0, size]}, data)
 
 
 def array_of(entry, data):
@@ -117,6 +143,8 @@ def encode(meta, tensors):
         for key, value in meta.items()
         if value is not None
     }
+    if units(text.get("message", "")) > MOST_TEXT:
+        text["message"] = text["message"][: MOST_TEXT // 2]
     header, end = {"__metadata__": text}, 0
     for name, array in arrays.items():
         offsets = [end, end + array.nbytes]

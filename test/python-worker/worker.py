@@ -258,7 +258,8 @@ class Worker:
             told = told or (worker is None and topic == meta.get("reply"))
             parts = {name: crop(outputs[name], regions[name], region) for name, (region, _) in pieces.items()}
             where = {name: region for name, (region, _) in pieces.items()}
-            codecs = {name: codec for name, (_, codec) in pieces.items() if codec != "raw"}
+            # Deflating is the sender's choice: this one does not.
+            codecs = {name: codec for name, (_, codec) in pieces.items() if codec == "fp16"}
             data = self.answer("data", meta, regions=where, codecs=codecs or None, **stamps)
             if worker == ID:
                 self.jobs.put((data, parts, now()))

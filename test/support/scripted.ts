@@ -4,7 +4,6 @@ import { EmbeddedBroker } from '../../services/broker/embedded-broker.ts';
 import { LocalChannels } from '../../services/broker/local-bus.ts';
 import type { Bus } from '../../services/core/bus/bus.ts';
 import type { Channels } from '../../services/core/bus/connections.ts';
-import { planDigest } from '../../services/core/flow/plan-index.ts';
 import { monotonicMs } from '../../services/core/runtime/clock.ts';
 import { createLog } from '../../services/core/runtime/log.ts';
 import { Service } from '../../services/core/runtime/service.ts';
@@ -14,24 +13,17 @@ import type { Result } from '../../services/core/schema/generated/result.ts';
 import type { Status } from '../../services/core/schema/generated/status.ts';
 import { copyRegion } from '../../services/core/tensor/copy.ts';
 import { extents, type Region } from '../../services/core/tensor/region.ts';
-import { settle } from '../../services/core/vision/settings.ts';
 import { Assembler } from '../../services/core/wire/assembler.ts';
 import { encodeMessage, parts } from '../../services/core/wire/encode.ts';
 import type { Message, MessageMeta, TensorData } from '../../services/core/wire/message.ts';
 import { MergerPart } from '../../services/merger/part.ts';
 import { SplitterPart } from '../../services/splitter/part.ts';
 import { frameBytes } from '../core/flow/plans.ts';
+import { announcement } from './announced.ts';
 import { Inbox } from './inbox.ts';
 
 /** What a scripted worker does with a task: `right` copies as the plan says. */
 export type Deed = 'right' | 'wrong-shape' | 'error' | 'decline' | 'silent';
-
-export const LIMITS: Announcement['frames'] = {
-  maxInFlight: 4,
-  maxWaiting: 64,
-  deadlineMs: 20_000,
-  attempts: 3,
-};
 
 export class House {
   readonly broker = new EmbeddedBroker({ port: 0 });
@@ -97,17 +89,10 @@ export class House {
   }
 
   async announce(plan: Plan, frames: Partial<Announcement['frames']> = {}): Promise<string> {
-    const announcement: Announcement = {
-      digest: planDigest(plan),
-      plan,
-      store: 'http://127.0.0.1:1',
-      controller: 'test',
-      settings: { ...settle({ answer: { task: 'tensors' } }) },
-      frames: { ...LIMITS, ...frames },
-    };
-    const payload = Buffer.from(JSON.stringify(announcement));
+    const document = announcement(plan, frames);
+    const payload = Buffer.from(JSON.stringify(document));
     await this.channels.control.publish(`tilepipe/plan/${plan.pipeline}`, payload, { qos: 1, retain: true });
-    return announcement.digest;
+    return document.digest;
   }
 
   async withdraw(pipeline = 'test'): Promise<void> {

@@ -3,11 +3,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DType, Graph } from '../../services/core/graph/types.ts';
+import type { Graph } from '../../services/core/graph/types.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
-import { copyRegion } from '../../services/core/tensor/copy.ts';
-import { elementBytes, tensorBytes } from '../../services/core/tensor/dtype.ts';
-import { extents, type Region, volume, whole } from '../../services/core/tensor/region.ts';
+import { type Region, whole } from '../../services/core/tensor/region.ts';
 import type { Analysis } from '../../services/core/tiling/analyse.ts';
 import { partition } from '../../services/core/tiling/partition.ts';
 import { subModel, wholeModel } from '../../services/core/tiling/sub-model.ts';
@@ -15,6 +13,7 @@ import { tileBlock } from '../../services/core/tiling/tile-block.ts';
 import type { Cover, FusedBlock, Tile } from '../../services/core/tiling/types.ts';
 import { layoutWeights, type WeightsLayout } from '../../services/core/tiling/weights.ts';
 import type { TensorData } from '../../services/core/wire/message.ts';
+import { Merged, weightsFile } from './merged.ts';
 import { wholeModel as openModel, type WholeModel } from './ort.ts';
 
 export interface TiledRun {
@@ -106,35 +105,21 @@ function wholePart(graph: Graph, block: FusedBlock): Part {
   return { inputs: regions(block.inputs), outputs: regions(block.outputs) };
 }
 
-interface Merged {
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-  readonly bytes: Uint8Array;
-  /** Elements written so far: an exact cover writes each once. */
-  filled: number;
-}
-
 class Run {
   readonly #graph: Graph;
   readonly #folder: string;
-  readonly #tensors = new Map<string, Merged>();
+  readonly #merged: Merged;
   #files = 0;
 
   constructor(graph: Graph, folder: string, inputs: readonly TensorData[]) {
     this.#graph = graph;
     this.#folder = folder;
-    for (const { name, dtype, shape, bytes } of inputs) {
-      this.#tensors.set(name, { dtype, shape, bytes, filled: volume(whole(shape)) });
-    }
+    this.#merged = new Merged(graph, inputs);
   }
 
   writeWeights(block: FusedBlock): WeightsLayout {
     const layout = layoutWeights(this.#graph, block);
-    const file = new Uint8Array(layout.byteLength);
-    for (const { name, offset } of layout.entries) {
-      file.set(this.#graph.constants.get(name)?.bytes() ?? new Uint8Array(0), offset);
-    }
-    if (layout.byteLength > 0) writeFileSync(join(this.#folder, WEIGHTS), file);
+    if (layout.byteLength > 0) writeFileSync(join(this.#folder, WEIGHTS), weightsFile(this.#graph, layout));
     return layout;
   }
 
@@ -147,42 +132,11 @@ class Run {
   }
 
   async part(session: WholeModel, { inputs, outputs }: Part): Promise<void> {
-    const results = await session.run([...inputs].map(([name, region]) => this.#read(name, region)));
-    for (const result of results) this.#write(result, outputs.get(result.name) as Region);
-  }
-
-  #read(name: string, region: Region): TensorData {
-    const tensor = this.#tensors.get(name);
-    if (tensor === undefined) throw new Error(`${name} is read before it is made`);
-    if (tensor.filled !== volume(whole(tensor.shape)))
-      throw new Error(`${name} is read before it is complete`);
-    const bytes = new Uint8Array(volume(region) * elementBytes(tensor.dtype));
-    copyRegion(tensor.bytes, whole(tensor.shape), bytes, region, region, elementBytes(tensor.dtype));
-    return { name, dtype: tensor.dtype, shape: extents(region), bytes };
-  }
-
-  #write(result: TensorData, region: Region): void {
-    const { dtype, shape } = this.#graph.tensors.get(result.name) ?? result;
-    if (extents(region).join() !== result.shape.join()) {
-      throw new Error(`${result.name} has shape [${result.shape}] where its region has [${extents(region)}]`);
-    }
-    const tensor = this.#tensors.get(result.name) ?? {
-      dtype,
-      shape,
-      bytes: new Uint8Array(tensorBytes(dtype, shape)),
-      filled: 0,
-    };
-    copyRegion(result.bytes, region, tensor.bytes, whole(shape), region, elementBytes(dtype));
-    tensor.filled += volume(region);
-    this.#tensors.set(result.name, tensor);
+    const results = await session.run([...inputs].map(([name, region]) => this.#merged.read(name, region)));
+    for (const result of results) this.#merged.write(result, outputs.get(result.name) as Region);
   }
 
   results(): Map<string, TensorData> {
-    return new Map(
-      [...this.#tensors].map(([name, { dtype, shape, bytes, filled }]) => {
-        if (filled !== volume(whole(shape))) throw new Error(`${name} is not covered exactly`);
-        return [name, { name, dtype, shape, bytes }];
-      }),
-    );
+    return this.#merged.results();
   }
 }

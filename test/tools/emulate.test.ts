@@ -4,6 +4,7 @@ import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:chi
 import { once } from 'node:events';
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -19,7 +20,14 @@ import { entryPath, packageRoot } from '../../services/core/runtime/entry.ts';
 import { EmulatedCluster, type EmulationOptions, HUB } from '../../tools/emulate/cluster.ts';
 import { findControllers } from '../../tools/emulate/controllers.ts';
 import { DeviceGroup } from '../../tools/emulate/device-group.ts';
-import { newTag, orphaned } from '../../tools/emulate/owner.ts';
+import {
+  folderOf,
+  makeFolder,
+  newTag,
+  orphaned,
+  removeFolder,
+  removeOrphanedFolders,
+} from '../../tools/emulate/owner.ts';
 import { missing } from '../../tools/emulate/requirements.ts';
 import { bitRate, memorySize, millicores, perDevice, periodMs } from '../../tools/emulate/units.ts';
 
@@ -53,7 +61,7 @@ async function said(child: ChildProcess): Promise<string> {
 
 /** Everything on this machine that carries the mark of an emulation whose owner is the process. */
 function traces(pid: number): string[] {
-  const mine = (name: string): boolean => name.startsWith(`tilepipe-${pid}-`);
+  const mine = (name: string): boolean => new RegExp(`^tilepipe-emulation-\\d+-${pid}-`).test(name);
   const roots = [controllers?.cpu, controllers?.memory, controllers?.accounting].filter(
     (root) => root !== undefined,
   );
@@ -140,8 +148,24 @@ test('a name is known for an orphan by the process it names', () => {
   const own = newTag();
   expect(orphaned(own)).toBe(false);
   expect(orphaned(own.replace(/-\d+-(\d+)$/, '-1-$1'))).toBe(true);
-  expect(orphaned('tilepipe-999999999-1-0.hub')).toBe(true);
-  expect(orphaned('tilepipe-tiled-x')).toBe(false);
+  const dead = own.replace(/-\d+-\d+-\d+$/, '-999999999-1-0');
+  expect([dead, `${dead}.hub`].map(orphaned)).toEqual([true, true]);
+  const others = [`${dead}-backup`, `my-${dead}`, 'tilepipe-2024-11-21-backup', 'tilepipe-999999999-1-0'];
+  // The processes of another container are not to be seen here.
+  expect([...others, dead.replace(/-\d+/, '-1')].map(orphaned)).toEqual([false, false, false, false, false]);
+});
+
+test('a folder that is only named like one of ours is not swept away', () => {
+  const dead = newTag().replace(/-\d+-\d+-\d+$/, '-999999999-1-');
+  const [foreign, left] = [`${dead}1`, `${dead}2`];
+  mkdirSync(folderOf(foreign));
+  makeFolder(left);
+  try {
+    removeOrphanedFolders();
+    expect([foreign, left].map((tag) => existsSync(folderOf(tag)))).toEqual([true, false]);
+  } finally {
+    removeFolder(foreign);
+  }
 });
 
 describe.skipIf(reason !== undefined)('devices', () => {
@@ -231,6 +255,31 @@ describe.skipIf(reason !== undefined)('devices', () => {
     expect(cluster.pids('other')).toContain(waiting.pid);
     expect(cluster.peakMemory('small').group).toBeGreaterThan(80e6);
     expect(cluster.peakMemory('other').resident).toBeGreaterThan(10e6);
+    expect(cluster.outOfMemory('small')).toBe(1);
+    expect(cluster.outOfMemory('other')).toBe(0);
+  });
+
+  // Version 2 ends what is too large instead of refusing.
+  test.skipIf(controllers?.version === 2)('are not limited below what they hold', async () => {
+    const cluster = await start({ devices: [{ name: 'full' }] });
+    const hold = "globalThis.all = Buffer.alloc(64e6, 1); process.send('held'); setInterval(() => {}, 1000);";
+    const holder = cluster.run('full', [process.execPath, '-e', hold]);
+    await once(holder, 'message');
+    cluster.setMemory('full', 40e6);
+    expect(() => cluster.limit()).toThrowError(
+      expect.objectContaining({
+        code: 'memory-exceeded',
+        message: expect.stringContaining('full cannot be limited to 38 MiB'),
+      }),
+    );
+  });
+
+  test('share the files of this machine, or have their own', async () => {
+    const cluster = await start({ devices: [{ name: 'a' }], sharedForms: true });
+    const shared = readdirSync(cluster.cacheOf('a'));
+    await cluster.stop();
+    const apart = await start({ devices: [{ name: 'a' }], ownBlobs: true });
+    expect([shared, readdirSync(apart.cacheOf('a'))]).toEqual([['blobs', 'optimised'], []]);
   });
 
   test('leave nothing behind when they are stopped', async () => {

@@ -13,5 +13,7 @@ it.each(COMMANDS)('%s takes the options every service has', (role, { register })
   register(program);
   const flags = program.commands[0]?.options.map(({ long }) => long);
   expect(program.commands[0]?.name()).toBe(role);
-  expect(flags).toEqual(expect.arrayContaining(['--id', '--root', '--health-port', '--health-host']));
+  expect(flags).toEqual(
+    expect.arrayContaining(['--id', '--root', '--health-port', '--health-host', '--max-message-bytes']),
+  );
 });

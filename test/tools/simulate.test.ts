@@ -79,6 +79,12 @@ describe('a fleet repeated', () => {
   });
 
   test('refuses fewer devices than there are, and a fleet with nothing to repeat', () => {
+    const numbered = fleet(
+      [device('pi', 'm'), device('pi-2', 'm-2')],
+      [medium('m', 100), medium('m-2', 100)],
+    );
+    const names = scaledFleet(numbered, 5).fleet.devices.map(({ id }) => id);
+    expect(new Set(names).size).toBe(5);
     expect(() => scaledFleet(cables, 3)).toThrow(/less than the 4/);
     expect(() => scaledFleet(fleet([device('alone')]), 2)).toThrow(/on the hub/);
   });

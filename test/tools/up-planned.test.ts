@@ -142,6 +142,23 @@ test('where no profile comes it is cut 2x2, until one does', async () => {
   await expectRightAnswer();
 });
 
+test('nor does one that is too small end the makeshift: another may fit', async () => {
+  const devices = { devices: [{ name: 'small', memory: '1MB', profile: slowProfile('small') }] };
+  writeFileSync(join(folder.path, 'devices.yaml'), JSON.stringify(devices));
+  const up = await prepare({ workers: 0, plan: { devices: 'devices.yaml', waitSeconds: 0.05 } });
+  const impossible = new Promise<void>((resolve) => {
+    vi.spyOn(up.log, 'warn').mockImplementation((what) => {
+      if ((what as { code?: string }).code === 'plan-impossible') resolve();
+    });
+  });
+  await up.start();
+  startWorker('small');
+  await impossible;
+  startWorker('big');
+  const { plan } = await whenAnnounced(({ plan }) => plan.predicted !== undefined);
+  expect(plan.tasks.length).toBeGreaterThan(0);
+});
+
 test('devices of a file need not measure themselves', async () => {
   const devices = {
     media: [{ name: 'cable', mbit: 1000 }],

@@ -14,6 +14,7 @@ import { Service } from '../../services/core/runtime/service.ts';
 import type { Announcement } from '../../services/core/schema/generated/announcement.ts';
 import type { Plan } from '../../services/core/schema/generated/plan.ts';
 import type { Status } from '../../services/core/schema/generated/status.ts';
+import { deflated } from '../../services/core/wire/deflate.ts';
 import { encodeMessage, parts } from '../../services/core/wire/encode.ts';
 import type { Message } from '../../services/core/wire/message.ts';
 import type { Executor } from '../../services/worker/executor/executor.ts';
@@ -109,8 +110,10 @@ export class Bench {
     return this.statuses.first(`${worker} ${state}`, wanted, LIMIT_MS, after);
   }
 
-  async send(worker: string, message: Message): Promise<void> {
-    const payloads = parts(encodeMessage(message), this.bus.data.maxMessageBytes);
+  /** Tensors of `packed` travel deflated, as far as that makes them smaller. */
+  async send(worker: string, message: Message, packed: readonly string[] = []): Promise<void> {
+    const laid = deflated(encodeMessage(message), message.tensors, new Set(packed));
+    const payloads = parts(laid, this.bus.data.maxMessageBytes);
     for (const payload of payloads) await this.bus.data.publish(`tilepipe/worker/${worker}/in`, payload);
   }
 

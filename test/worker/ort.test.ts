@@ -1,6 +1,16 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -8,7 +18,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DType } from '../../services/core/graph/types.ts';
 import { encodeModel } from '../../services/core/graph/write.ts';
 import { typedView } from '../../services/core/tensor/dtype.ts';
-import { removeUnused } from '../../services/worker/executor/optimised.ts';
+import type { TensorData } from '../../services/core/wire/message.ts';
+import { freeMemory } from '../../services/worker/executor/free-memory.ts';
+import {
+  isRewritten,
+  keepForm,
+  removeUnused,
+  runsUnpacked,
+} from '../../services/worker/executor/optimised.ts';
 import { OrtExecutor, type OrtOptions } from '../../services/worker/executor/ort.ts';
 import { probeShapes } from '../../services/worker/executor/probe.ts';
 import {
@@ -341,6 +358,31 @@ describe('a probe', () => {
   });
 });
 
+describe('memory', () => {
+  it('of inputs is freed by the run, and of outputs on release, at most once', async () => {
+    const executor = await started();
+    const session = await executor.load(store(unary('Identity', 'float32')));
+    const x = tensor('x', 'float32', [4], ramp(4));
+    const { outputs, release } = await executor.run(session, [x]);
+    expect(x.bytes.byteLength).toBe(0);
+    const [y] = outputs as [TensorData];
+    expect(floatsOf(y)).toEqual(ramp(4));
+    release();
+    expect(y.bytes.byteLength).toBe(0);
+    release();
+    const next = await executor.run(session, [tensor('x', 'float32', [4], ramp(4))]);
+    expect(floatsOf(next.outputs[0] as TensorData)).toEqual(ramp(4));
+  });
+
+  it('that cannot leave its thread is left alone', () => {
+    const slab = Buffer.from('small').buffer as ArrayBuffer;
+    const { byteLength } = slab;
+    freeMemory([slab]);
+    expect(slab.byteLength).toBe(byteLength);
+    freeMemory([]);
+  });
+});
+
 describe('optimised forms', () => {
   it('are made once, found again by another executor, and give the same bits', async () => {
     const path = storedConvolution();
@@ -398,6 +440,55 @@ describe('optimised forms', () => {
     removeUnused(optimised);
     expect(readdirSync(shelf)).toEqual([]);
     removeUnused(join(folder, 'nowhere'));
+  });
+
+  it('are made by several executors at once, and one is kept', async () => {
+    const optimised = join(folder, 'optimised');
+    const paths = ['one', 'two', 'three'].map(storedProduct);
+    const executors = await Promise.all([1, 2, 3].map(() => started({ optimised })));
+    const x = () => tensor('x', 'float32', [1, 40], ramp(40));
+    const answers = await Promise.all(
+      executors.map(async (executor) => {
+        const sessions: number[] = [];
+        for (const path of paths) sessions.push(await executor.load(path));
+        const results = await Promise.all(sessions.map((session) => executor.run(session, [x()])));
+        return results.map(({ outputs: [y] }) => floatsOf(y as never));
+      }),
+    );
+    for (const row of answers) for (const y of row) expect(y).toEqual(answers[0]?.[0]);
+    const shelf = join(optimised, readdirSync(optimised)[0] as string);
+    const digests = paths.map((path) => path.slice(folder.length + 1));
+    const names = readdirSync(shelf).filter((name) => !name.startsWith('weights-'));
+    expect(names.sort()).toEqual(digests.sort());
+    expect(readdirSync(shelf)).toHaveLength(4);
+    const inodes = new Set(digests.map((form) => statSync(join(shelf, form, 'weights')).ino));
+    expect(inodes.size).toBe(1);
+  });
+
+  it('of which another was done first are thrown away, whole', () => {
+    const shelf = join(folder, 'shelf');
+    const form = join(shelf, 'form');
+    const drafts = ['form.a', 'form.b'].map((name) => join(shelf, name));
+    for (const draft of drafts) {
+      mkdirSync(draft, { recursive: true });
+      writeFileSync(join(draft, 'model.onnx'), draft);
+      writeFileSync(join(draft, 'weights'), 'the same');
+      keepForm(draft, form);
+    }
+    expect(readFileSync(join(form, 'model.onnx'), 'utf8')).toBe(drafts[0]);
+    expect(readdirSync(shelf).sort()).toEqual(['form', expect.stringMatching(/^weights-/)]);
+    expect(() => keepForm(join(shelf, 'nowhere'), join(shelf, 'other'))).toThrow();
+  });
+
+  it('keep fully connected weights as they lie in the file, beside convolutions too', async () => {
+    const [conv, gemm, product] = ['Conv', 'Gemm', 'MatMul'].map((op) =>
+      Buffer.concat([Buffer.from([0x22, op.length]), Buffer.from(op)]),
+    ) as [Buffer, Buffer, Buffer];
+    expect([runsUnpacked(gemm), isRewritten(gemm)]).toEqual([true, false]);
+    expect([runsUnpacked(conv), isRewritten(conv)]).toEqual([false, true]);
+    expect(isRewritten(Buffer.concat([conv, gemm]))).toBe(true);
+    expect(runsUnpacked(Buffer.concat([conv, gemm]))).toBe(process.arch === 'x64');
+    expect(runsUnpacked(Buffer.concat([product, gemm]))).toBe(false);
   });
 
   it('are not made for a file that is not named by its digest', async () => {

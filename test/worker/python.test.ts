@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { deflated } from '../../services/core/wire/deflate.ts';
+import { encodeMessage } from '../../services/core/wire/encode.ts';
 import { PYTHON, PYTHON_WORKER } from '../support/python.ts';
 import { Bench } from './bench.ts';
 import { floatsOf } from './models.ts';
@@ -37,7 +39,10 @@ it.skipIf(PYTHON === undefined)('computes one tile of a frame while ours compute
   await bench.worker('ours');
   const digest = await bench.announce(await twoTiles(bench.shelf));
   for (const id of ['snake', 'ours']) await bench.planState(id, digest, 'ready');
-  await bench.send('snake', { meta: taskMeta(digest, 't0', 'f'), tensors: [frameRows('x', 0, 3)] });
+  const message = { meta: taskMeta(digest, 't0', 'f'), tensors: [frameRows('x', 0, 3)] };
+  const laid = encodeMessage(message);
+  expect(deflated(laid, message.tensors, new Set('x'))).not.toBe(laid);
+  await bench.send('snake', message, ['x']);
   await bench.send('ours', { meta: taskMeta(digest, 't1', 'f'), tensors: [frameRows('x', 3, 8)] });
   const upper = await bench.came(bench.merger, 'data', 'f', 't0');
   const lower = await bench.came(bench.merger, 'data', 'f', 't1');

@@ -4,11 +4,13 @@ import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { writeConstants } from '../../services/controller/plan-files.ts';
+import { TilepipeError } from '../../services/core/runtime/errors.ts';
 import { partition } from '../../services/core/tiling/partition.ts';
 import { wholeModel } from '../../services/core/tiling/sub-model.ts';
 import { layoutWeights } from '../../services/core/tiling/weights.ts';
 import { settle } from '../../services/core/vision/settings.ts';
 import { naturalRange, randomInput } from '../input.ts';
+import { interruption } from '../interrupt.ts';
 import { whole } from '../numbers.ts';
 import { print, printJson, table } from '../output.ts';
 import { benchDeepThings } from './deepthings/bench.ts';
@@ -16,7 +18,9 @@ import { benchHotEdge } from './hotedge/bench.ts';
 import { benchIdle } from './idle.ts';
 import { benchMemory } from './memory.ts';
 import { type PairOptions, pairedRuns, sharedModel } from './pipeline-bench.ts';
+import { benchPrediction } from './prediction/bench.ts';
 import { atLeast, atMost, type BenchReport, rounded, type Target } from './report.ts';
+import { benchSearch } from './search/bench.ts';
 import { benchThroughput } from './throughput/bench.ts';
 import { benchWire } from './wire.ts';
 
@@ -38,10 +42,12 @@ const BENCHES: Readonly<Record<string, (flags: Flags) => Promise<BenchReport>>> 
   hotedge: benchHotEdge,
   throughput: benchThroughput,
   deepthings: benchDeepThings,
+  prediction: benchPrediction,
+  search: benchSearch,
 };
 
 /** These need root on Linux and up to 20 minutes each: they run when they are named. */
-const EMULATED: ReadonlySet<string> = new Set(['hotedge', 'deepthings', 'throughput']);
+const EMULATED: ReadonlySet<string> = new Set(['hotedge', 'deepthings', 'prediction', 'throughput']);
 
 async function wireBench(): Promise<BenchReport> {
   const figures = await benchWire();
@@ -156,4 +162,19 @@ async function main(args: string[]): Promise<void> {
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main(process.argv.slice(2));
+/** Emulated devices are removed when this process exits, which a signal that nobody takes would not let it do. */
+async function interruptible(work: Promise<void>): Promise<void> {
+  const interrupted = interruption();
+  try {
+    await interrupted.race(work);
+  } catch (error) {
+    if (!(error instanceof TilepipeError) || error.code !== 'interrupted') throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(error.exit);
+  } finally {
+    interrupted.end();
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
+  await interruptible(main(process.argv.slice(2)));

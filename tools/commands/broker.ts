@@ -1,14 +1,16 @@
 /** `tilepipe broker`: the embedded MQTT broker on its own. */
 
 import type { Command } from 'commander';
+import { DEFAULT_LIMITS } from '../../services/broker/embedded-broker.ts';
 import { runBroker } from '../../services/broker/main.ts';
-import { portNumber } from '../numbers.ts';
-import { healthFlags, type LifeFlags, lifeOptions } from '../service-flags.ts';
+import { portNumber, whole } from '../numbers.ts';
+import { healthFlags, LEAST_MESSAGE_BYTES, type LifeFlags, lifeOptions } from '../service-flags.ts';
 
 interface Flags extends LifeFlags {
   readonly host: string;
   readonly port: number;
   readonly root?: string;
+  readonly maxMessageBytes?: number;
 }
 
 export function register(program: Command): void {
@@ -21,11 +23,16 @@ export function register(program: Command): void {
       '127.0.0.1',
     )
     .option('--port <port>', 'port to listen on (0: any free one)', portNumber, 1883)
-    .option('--root <name>', 'first level of every topic (default: tilepipe)');
+    .option('--root <name>', 'first level of every topic (default: tilepipe)')
+    .option(
+      '--max-message-bytes <n>',
+      `largest MQTT payload taken, pictures included (default: ${DEFAULT_LIMITS.maxMessageBytes})`,
+      whole(LEAST_MESSAGE_BYTES),
+    );
   lifeOptions(command)
     .addHelpText('after', '\nExample:\n  npx tilepipe broker --host 0.0.0.0')
     .action(async (flags: Flags) => {
-      const { id, host, port, root } = flags;
-      await runBroker({ id, host, port, root, ...healthFlags(flags) });
+      const { id, host, port, root, maxMessageBytes } = flags;
+      await runBroker({ id, host, port, root, limits: { maxMessageBytes }, ...healthFlags(flags) });
     });
 }

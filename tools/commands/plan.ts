@@ -6,20 +6,23 @@ import type { Command } from 'commander';
 import type { OpenedModel } from '../../services/controller/prepare.ts';
 import { adviceOf } from '../../services/core/planning/advise/advice-document.ts';
 import { type Advice, advise } from '../../services/core/planning/advise/advise.ts';
+import type { Wanted } from '../../services/core/planning/advise/alternatives.ts';
 import { limited } from '../../services/core/planning/advise/changed-fleet.ts';
 import { parseSize } from '../../services/core/planning/advise/units.ts';
 import { parseWhatIf, WHAT_IF_FORMS, type WhatIf } from '../../services/core/planning/advise/what-if.ts';
 import type { Fleet } from '../../services/core/planning/cost/fleet.ts';
-import { openSpace } from '../../services/core/planning/search/search.ts';
 import { simulate } from '../../services/core/planning/simulate/simulate.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
+import { DEFAULT_BUDGET } from '../accuracy/budget.ts';
 import { type ModelFlags, openFlags, openingOptions } from '../model-flags.ts';
-import { threadCount, whole } from '../numbers.ts';
+import { positive, threadCount, whole } from '../numbers.ts';
 import { Progress, print, printJson } from '../output.ts';
 import { readCatalogue, showCatalogue } from '../plan/catalogue.ts';
 import { fleetFor } from '../plan/fleet-for.ts';
+import { chooseInput, type PixelChoice, pixelChoice } from '../plan/pixel-choice.ts';
 import { planSvg } from '../plan/plan-svg.ts';
 import { showAdvice } from '../plan/show-advice.ts';
+import { withinBudget } from '../plan/within-budget.ts';
 import { timelineSvg } from '../simulate/timeline-svg.ts';
 
 interface Flags extends Partial<ModelFlags> {
@@ -29,6 +32,10 @@ interface Flags extends Partial<ModelFlags> {
   readonly memory?: number;
   readonly inFlight?: number;
   readonly whatIf?: readonly WhatIf[];
+  readonly accuracy: 'exact' | 'budgeted';
+  readonly samples?: string;
+  readonly budgetRms?: number;
+  readonly pixels: PixelChoice;
   readonly svg?: string;
   readonly catalogue?: string;
   readonly deadline?: number;
@@ -55,6 +62,19 @@ export function register(program: Command): void {
       `ask about other devices (repeatable): ${WHAT_IF_FORMS.join('; ')}; a comma joins several`,
       question,
     )
+    .option(
+      '--accuracy <class>',
+      'exact, or budgeted: codecs may change values, as far as --samples show little loss',
+      accuracyClass,
+      'exact',
+    )
+    .option('--samples <folder>', 'pictures on which codecs are measured, as the cameras will send them')
+    .option(
+      '--budget-rms <share>',
+      'with --accuracy budgeted: most relative error of an output, 0.02 by default',
+      positive(1),
+    )
+    .option('--pixels <choice>', 'pictures as pixels: auto weighs both, on, off', pixelChoice, 'auto')
     .option('--svg <file>', 'draw the plan: tiles, blocks, timeline')
     .option('--catalogue <folder>', 'say for every .onnx file of a folder whether it is answered in time')
     .option('--deadline <time>', 'with --catalogue: most time a frame may take, as in 500ms', duration)
@@ -69,6 +89,11 @@ export function register(program: Command): void {
 function objective(text: string): Flags['objective'] {
   if (text === 'latency' || text === 'throughput') return text;
   throw new TilepipeError('usage', `objective "${text}" is neither latency nor throughput`);
+}
+
+function accuracyClass(text: string): Flags['accuracy'] {
+  if (text === 'exact' || text === 'budgeted') return text;
+  throw new TilepipeError('usage', `accuracy "${text}" is neither exact nor budgeted`);
 }
 
 function question(text: string, all: readonly WhatIf[] = []): WhatIf[] {
@@ -88,24 +113,54 @@ async function one(flags: Flags): Promise<void> {
   if (file === undefined)
     throw new TilepipeError('usage', 'say which model: --model FILE, or --catalogue DIR');
   if (flags.deadline !== undefined) throw new TilepipeError('usage', '--deadline goes with --catalogue');
+  checkAccuracy(flags);
   if (flags.svg !== undefined) await checkFolder(flags.svg);
   const progress = new Progress();
   progress.say('reading the model');
-  const model = await openFlags({ ...flags, model: file });
-  const fleet = await fleetOfFlags(flags, model, progress);
-  progress.say('searching');
-  const advice = advise({
-    space: openSpace(model.graph, model.analysis),
-    fleet,
+  const opened = await openFlags({ ...flags, model: file });
+  const fleet = await fleetOfFlags(flags, opened, progress);
+  const wanted: Wanted = {
     objective: flags.objective,
     ...(flags.inFlight === undefined ? {} : { inFlight: flags.inFlight }),
-    whatIfs: flags.whatIf ?? [],
-  });
+  };
+  progress.say('searching');
+  const { model, space, input, text } = chooseInput(opened, fleet, wanted, flags.pixels);
+  const measured =
+    flags.samples === undefined
+      ? undefined
+      : await withinBudget({
+          model,
+          space,
+          fleet,
+          wanted,
+          samples: flags.samples,
+          lossy: flags.accuracy === 'budgeted',
+          budget: { ...DEFAULT_BUDGET, relativeRms: flags.budgetRms ?? DEFAULT_BUDGET.relativeRms },
+          progress: (said) => progress.say(said),
+        });
+  progress.say('searching');
+  const wire = measured === undefined ? {} : { wire: measured.wire };
+  const advice = advise({ space, fleet, ...wanted, ...wire, whatIfs: flags.whatIf ?? [] });
   progress.clear();
   if (flags.svg !== undefined) await writeSvg(flags.svg, model, advice);
-  const document = adviceOf(advice, model);
+  const document = adviceOf(advice, model, {
+    input,
+    ...(text === undefined ? {} : { pixels: text }),
+    accuracy: { class: flags.accuracy, ...measured?.loss },
+  });
   if (flags.json) printJson(document);
   else showAdvice(document);
+}
+
+/** Nobody knows what a codec loses without frames to look at. */
+function checkAccuracy({ accuracy, samples, budgetRms }: Flags): void {
+  if (accuracy === 'budgeted' && samples === undefined)
+    throw new TilepipeError(
+      'usage',
+      '--accuracy budgeted needs --samples FOLDER: what codecs lose is measured on pictures as the cameras will send them',
+    );
+  if (accuracy === 'exact' && budgetRms !== undefined)
+    throw new TilepipeError('usage', '--budget-rms goes with --accuracy budgeted');
 }
 
 /** Before minutes of work, not after them. */
@@ -163,8 +218,9 @@ async function several(flags: Flags): Promise<void> {
   if (flags.model !== undefined)
     throw new TilepipeError('usage', '--catalogue and --model exclude each other');
   if (deadline === undefined) throw new TilepipeError('usage', '--catalogue needs --deadline, as in 500ms');
-  if (flags.svg !== undefined || flags.whatIf !== undefined)
-    throw new TilepipeError('usage', '--svg and --what-if go with --model');
+  if (flags.svg !== undefined || flags.whatIf !== undefined || flags.samples !== undefined)
+    throw new TilepipeError('usage', '--svg, --what-if and --samples go with --model');
+  checkAccuracy(flags);
   const progress = new Progress();
   const document = await readCatalogue({
     folder: catalogue,

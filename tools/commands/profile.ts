@@ -1,21 +1,16 @@
 /** `tilepipe profile`: what this machine's operators, memory and link cost. */
 
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { Connections } from '../../services/core/bus/connections.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
-import { cacheFolder } from '../../services/core/runtime/paths.ts';
-import type { Profile } from '../../services/core/schema/generated/profile.ts';
-import { OrtExecutor } from '../../services/worker/executor/ort.ts';
-import { ProfileCache } from '../../services/worker/profile/cache.ts';
-import { limitsHere } from '../../services/worker/profile/limits.ts';
+import { type Profile, profileSchema } from '../../services/core/schema/generated/profile.ts';
 import { measureLink } from '../../services/worker/profile/link.ts';
-import { GENERAL, hardwareHere, measureProfile } from '../../services/worker/profile/profile.ts';
 import { openFlags } from '../model-flags.ts';
 import { threadCount, wholeNumber } from '../numbers.ts';
 import { bytes, ms, Progress, print, printJson, table } from '../output.ts';
+import { checkFolder, writeOutput } from '../output-file.ts';
+import { ownProfile } from '../own-profile.ts';
 import { type BrokerFlags, brokerAddress, brokerOptions } from '../service-flags.ts';
 
 interface Flags extends BrokerFlags {
@@ -29,6 +24,7 @@ interface Flags extends BrokerFlags {
   readonly output?: string;
 }
 
+const ID = new RegExp(profileSchema.properties.device.pattern);
 const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];
 
 export function register(program: Command): void {
@@ -44,8 +40,12 @@ export function register(program: Command): void {
     .option('--output <file>', 'write the profile there, for a devices.yaml')
     .addHelpText('after', '\nExample:\n  npx tilepipe profile --model yolo.onnx --output kitchen.json')
     .action(async (flags: Flags) => {
+      const { id, output } = flags;
+      if (id !== undefined && !ID.test(id))
+        throw new TilepipeError('usage', `--id "${id}" is not 1 to 64 letters, digits, "-", "_" and "."`);
+      if (output !== undefined) checkFolder(output);
       const profile = await profileOf(flags);
-      if (flags.output !== undefined) write(flags.output, profile);
+      if (output !== undefined) writeOutput(output, `${JSON.stringify(profile, null, 2)}\n`);
       if (flags.json) printJson(profile);
       else show(profile);
     });
@@ -72,49 +72,13 @@ async function profileOf(flags: Flags): Promise<Profile> {
 }
 
 async function measured(flags: Flags): Promise<Profile> {
-  const {
-    threads,
-    fresh,
-    id: device = hostname()
-      .replace(/[^A-Za-z0-9_.-]/g, '-')
-      .slice(0, 64),
-  } = flags;
+  const { threads, fresh, id } = flags;
   const model = flags.model === undefined ? undefined : await openFlags({ ...flags, model: flags.model });
-  const limits = limitsHere();
-  const executor = await executorName(threads);
-  const key = { hardware: hardwareHere(threads, limits), executor, measuredFor: model?.digest ?? GENERAL };
-  const cache = new ProfileCache(cacheFolder('profiles'));
-  const known = fresh ? undefined : cache.get(key, device);
-  if (known !== undefined) return known;
   const line = new Progress();
-  const profile = await measureProfile({
-    device,
-    threads,
-    limits,
-    model,
-    progress: (done, total) => line.say(`measured ${done} of ${total} tasks`),
-  });
-  line.clear();
-  cache.put(key, profile);
-  return profile;
-}
-
-/** What the executor calls itself is known once it runs. */
-async function executorName(threads: number): Promise<string> {
-  const executor = new OrtExecutor({ threads });
-  await executor.start();
-  const name = executor.describe();
-  await executor.stop();
-  return name;
-}
-
-function write(path: string, profile: Profile): void {
   try {
-    writeFileSync(path, `${JSON.stringify(profile, null, 2)}\n`);
-  } catch (error) {
-    throw new TilepipeError('usage', `${path} cannot be written: ${(error as Error).message}`, {
-      cause: error,
-    });
+    return await ownProfile({ threads, fresh, device: id, model, progress: (text) => line.say(text) });
+  } finally {
+    line.clear();
   }
 }
 

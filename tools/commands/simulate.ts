@@ -1,6 +1,5 @@
 /** `tilepipe simulate`: what a stream of frames would do on devices that need not exist. */
 
-import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
 import type { SimulationReport } from '../../services/core/schema/generated/simulation.ts';
@@ -8,6 +7,7 @@ import { readFleet } from '../devices-file.ts';
 import { type ModelFlags, modelOptions, openFlags } from '../model-flags.ts';
 import { positive, whole } from '../numbers.ts';
 import { bytes, ms, print, printJson, table } from '../output.ts';
+import { checkFolder, writeOutput } from '../output-file.ts';
 import { simulateModel } from '../simulate/simulate-model.ts';
 
 /** Beyond these a simulation takes minutes, and says no more. */
@@ -60,20 +60,13 @@ export function register(program: Command): void {
       const { objective } = flags;
       if (objective !== 'latency' && objective !== 'throughput')
         throw new TilepipeError('usage', `--objective is latency or throughput, not "${objective}"`);
+      if (flags.svg !== undefined) checkFolder(flags.svg);
       const fleet = readFleet(flags.devices);
       const simulated = simulateModel(await openFlags(flags), fleet, { ...flags, objective });
-      if (flags.svg !== undefined) save(flags.svg, simulated.picture());
+      if (flags.svg !== undefined) writeOutput(flags.svg, simulated.picture());
       if (flags.json) printJson(simulated.report);
       else show(simulated.report);
     });
-}
-
-function save(path: string, picture: string): void {
-  try {
-    writeFileSync(path, picture);
-  } catch (error) {
-    throw new TilepipeError('usage', `cannot write ${path}: ${(error as Error).message}`);
-  }
 }
 
 function show({ model, objective, devices, plan, alone, stream }: SimulationReport): void {

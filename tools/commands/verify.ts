@@ -2,8 +2,14 @@
 
 import type { Command } from 'commander';
 import { parseGrid } from '../../services/core/planning/grid.ts';
-import { EXIT } from '../../services/core/runtime/errors.ts';
+import { tileableShare } from '../../services/core/planning/summary.ts';
+import { BlobCache } from '../../services/core/runtime/blobs.ts';
+import { EXIT, TilepipeError } from '../../services/core/runtime/errors.ts';
+import { cacheFolder } from '../../services/core/runtime/paths.ts';
 import type { VerifyReport } from '../../services/core/schema/generated/verify-report.ts';
+import { readSamples, samplePictures } from '../accuracy/samples.ts';
+import { type CodecSurvey, surveyCodec } from '../accuracy/survey.ts';
+import { withExecutor } from '../executor.ts';
 import { inputRanges, pictureInput, randomInput } from '../input.ts';
 import { type ModelFlags, modelOptions, openFlags } from '../model-flags.ts';
 import { wholeNumber } from '../numbers.ts';
@@ -15,6 +21,8 @@ interface Flags extends ModelFlags {
   readonly grid: string;
   readonly input?: string;
   readonly seed: number;
+  readonly codec?: 'fp16' | 'uint8';
+  readonly samples?: string;
   readonly pinned?: boolean;
   readonly json?: boolean;
 }
@@ -25,18 +33,35 @@ export function register(program: Command): void {
     .option('--grid <list>', 'grids to try', '1x1,2x1,4x1,2x2,3x3')
     .option('--input <image>', 'a picture instead of seeded noise')
     .option('--seed <n>', 'seed of the noise', wholeNumber, 1)
+    .option(
+      '--codec <name>',
+      'no grids: what fp16 or uint8 loses at every cut, on --samples or --input',
+      codecName,
+    )
+    .option('--samples <folder>', 'with --codec: pictures to measure it on')
     .option('--pinned', 'one worker process per block and tile')
     .option('--json', 'print verify-report.schema.json')
-    .addHelpText('after', '\nExample:\n  npx tilepipe verify --model yolo.onnx --grid 2x2,3x3')
+    .addHelpText(
+      'after',
+      '\nExample:\n  npx tilepipe verify --model yolo.onnx --grid 2x2,3x3\n  npx tilepipe verify --model yolo.onnx --codec uint8 --samples photos',
+    )
     .action(async (flags: Flags) => {
       const report = await run(flags);
       if (flags.json) printJson(report);
+      else if (report.codec !== undefined) showSurvey(report.codec);
       else show(report);
       process.exitCode = report.pass ? EXIT.ok : EXIT.checkFailed;
     });
 }
 
+function codecName(text: string): NonNullable<Flags['codec']> {
+  if (text === 'fp16' || text === 'uint8') return text;
+  throw new TilepipeError('usage', `--codec "${text}" is neither fp16 nor uint8`);
+}
+
 async function run(flags: Flags): Promise<VerifyReport> {
+  if (flags.codec !== undefined) return survey(flags, flags.codec);
+  if (flags.samples !== undefined) throw new TilepipeError('usage', '--samples goes with --codec');
   const grids = flags.grid.split(',').map((text) => ({ text: text.trim(), grid: parseGrid(text) }));
   const progress = new Progress();
   progress.say('reading the model');
@@ -59,6 +84,59 @@ async function run(flags: Flags): Promise<VerifyReport> {
   });
   progress.clear();
   return report;
+}
+
+async function survey(
+  { input, samples: folder, ...flags }: Flags,
+  codec: NonNullable<Flags['codec']>,
+): Promise<VerifyReport> {
+  if ((folder === undefined) === (input === undefined))
+    throw new TilepipeError(
+      'usage',
+      '--codec needs pictures to measure it on: --samples FOLDER or --input FILE',
+    );
+  const progress = new Progress();
+  progress.say('reading the model');
+  const model = await openFlags(flags);
+  const { settings } = modelSettings(model);
+  const files = folder === undefined ? [input as string] : await samplePictures(folder);
+  const samples = await readSamples(model, settings, files);
+  const blobs = new BlobCache({ folder: cacheFolder('blobs') });
+  const say = (text: string): void => progress.say(text);
+  const measured = await withExecutor((executor) =>
+    surveyCodec({ executor, blobs }, { model, codec, samples, settings, progress: say }),
+  );
+  progress.clear();
+  const { graph, analysis } = model;
+  return {
+    model: model.name,
+    inputShape: [...(graph.inputs[0]?.shape ?? [])],
+    macs: analysis.blockMacs(graph),
+    tileableMacShare: tileableShare(graph, analysis),
+    cases: [],
+    codec: measured,
+    whole: [],
+    pass: true,
+  };
+}
+
+function showSurvey({ name, samples, cuts }: CodecSurvey): void {
+  const number = (value: number | null): string => (value === null ? '-' : value.toExponential(1));
+  const percent = (share: number | undefined): string =>
+    share === undefined ? '-' : `${Math.round(100 * share)} %`;
+  const rows = cuts.map((cut) => [
+    cut.tensor,
+    percent(cut.macShare),
+    cut.bytes,
+    cut.codedBytes,
+    cut.deflatedBytes,
+    number(cut.relativeRms),
+    number(cut.maxRelDiff),
+    percent(cut.labels),
+  ]);
+  print(`${name} on ${samples} ${samples === 1 ? 'picture' : 'pictures'}, one cut at a time:`);
+  const heads = ['cut', 'MACs before', 'bytes', name, 'deflated', 'relative rms', 'max rel diff', 'answers'];
+  print(table(heads, rows));
 }
 
 function show(report: VerifyReport): void {

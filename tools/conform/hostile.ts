@@ -3,7 +3,7 @@
 import { crc32 } from '../../services/core/wire/crc32.ts';
 import type { LaidMessage } from '../../services/core/wire/encode.ts';
 import { writeEnvelope } from '../../services/core/wire/envelope.ts';
-import { ENVELOPE_BYTES } from '../../services/core/wire/limits.ts';
+import { ENVELOPE_BYTES, MAX_TEXT_LENGTH } from '../../services/core/wire/limits.ts';
 import type { MessageKind } from '../../services/core/wire/message.ts';
 import { nextMessageId } from '../../services/core/wire/message-id.ts';
 
@@ -31,12 +31,32 @@ function bodyOf(header: string, data: Buffer): Buffer {
   return Buffer.concat([length, text, data]);
 }
 
-/** The message with a metadata field nobody knows yet. */
-export function withUnknownField({ meta, body }: LaidMessage): Buffer {
+/** The message with metadata fields replaced or added. */
+function withFields({ meta, body }: LaidMessage, fields: Record<string, string>): Buffer {
   const length = Number(body.readBigUInt64LE(0));
   const header = JSON.parse(body.toString('utf8', 8, 8 + length)) as { __metadata__: Record<string, string> };
-  header.__metadata__['x-from-the-future'] = 'yes';
+  Object.assign(header.__metadata__, fields);
   return framed(meta.kind, bodyOf(JSON.stringify(header), body.subarray(8 + length)));
+}
+
+/** The message with a metadata field nobody knows yet. */
+export function withUnknownField(message: LaidMessage): Buffer {
+  return withFields(message, { 'x-from-the-future': 'yes' });
+}
+
+/** As long as the header may be all but filled by: an answer that repeats it has no room. */
+const FILLING = 60_000;
+
+/** A task that is right but for one name or topic, longer than any may be. */
+export function overlongNames(message: LaidMessage): Buffer[] {
+  const { name, topic } = MAX_TEXT_LENGTH;
+  return [
+    withFields(message, { frame: 'f'.repeat(name + 1) }),
+    withFields(message, { frame: 'f'.repeat(FILLING) }),
+    // Each of these letters is two units.
+    withFields(message, { source: '\u{1f4f7}'.repeat(name / 2 + 1) }),
+    withFields(message, { reply: `${message.meta.reply}${'/'.repeat(topic)}` }),
+  ];
 }
 
 /** Variations on a good payload of one part, each broken in one way. */

@@ -1,129 +1,30 @@
 /** The rules of docs/protocol.md that a worker can be seen to keep, in the order they are examined. */
 
-import { extents, sameRegion } from '../../services/core/tensor/region.ts';
-import type { LaidMessage } from '../../services/core/wire/encode.ts';
+import { extents } from '../../services/core/tensor/region.ts';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '../../services/core/wire/limits.ts';
-import type { Message, MessageMeta } from '../../services/core/wire/message.ts';
+import type { Message } from '../../services/core/wire/message.ts';
+import {
+  answered,
+  belongsTo,
+  checkNumbers,
+  checkStamps,
+  dataFor,
+  errorFor,
+  type Findings,
+  fixtureOf,
+  need,
+  ready,
+  stillServes,
+} from './answers.ts';
 import { type Examiner, regionOf, WORKER } from './examiner.ts';
-import { expected, type Fixture, LARGE, SMALL } from './fixture.ts';
-import { hostilePayloads, withUnknownField } from './hostile.ts';
-
-/** What earlier rules found out for later ones. */
-export interface Findings {
-  fixture?: Fixture;
-  next?: Fixture;
-}
+import { LARGE, SMALL } from './fixture.ts';
+import { hostilePayloads, overlongNames, withUnknownField } from './hostile.ts';
 
 export interface Rule {
   readonly id: string;
   readonly title: string;
   /** Returns what was seen; throws what is wrong. */
   readonly check: (examiner: Examiner, findings: Findings) => Promise<string>;
-}
-
-const TOLERANCE = 1e-4;
-
-function need(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new Error(what);
-}
-
-function fixtureOf({ fixture }: Findings): Fixture {
-  need(fixture !== undefined, 'no plan was loaded');
-  return fixture;
-}
-
-function belongsTo(meta: MessageMeta, sent: MessageMeta): boolean {
-  return meta.frame === sent.frame && meta.task === sent.task && meta.plan === sent.plan;
-}
-
-/** The worker's data for a task that was sent; an error in its place is told. */
-async function dataFor(examiner: Examiner, sent: MessageMeta): Promise<Message> {
-  const wanted = ({ meta }: Message) => meta.kind === 'data' && belongsTo(meta, sent);
-  try {
-    return await examiner.merger.first(`data of task ${sent.task}`, wanted, examiner.answerMs);
-  } catch (nothing) {
-    const error = [...examiner.splitter.items, ...examiner.merger.items].find(
-      ({ meta }) => meta.kind === 'error' && belongsTo(meta, sent),
-    );
-    if (error === undefined) throw nothing;
-    throw new Error(
-      `task ${sent.task} was answered with an error: ${error.meta.code}: ${error.meta.message}`,
-    );
-  }
-}
-
-function errorFor(examiner: Examiner, sent: MessageMeta): Promise<Message> {
-  const wanted = ({ meta }: Message) => meta.kind === 'error' && belongsTo(meta, sent);
-  return examiner.splitter.first(`error for task ${sent.task}`, wanted, examiner.answerMs);
-}
-
-function checkStamps({ receivedMs, startedMs, endedMs, sender }: MessageMeta): void {
-  need(sender === WORKER, `sender is "${sender}", not ${WORKER}`);
-  const stamped = receivedMs !== undefined && startedMs !== undefined && endedMs !== undefined;
-  need(stamped, 'receivedMs, startedMs and endedMs must be there');
-  need(
-    receivedMs <= endedMs && startedMs <= endedMs,
-    `stamps run backwards: ${receivedMs}, ${startedMs}, ${endedMs}`,
-  );
-}
-
-function checkNumbers(examiner: Examiner, fixture: Fixture, { meta, tensors }: Message): string {
-  const region = regionOf(fixture, meta.task ?? '', 'outputs');
-  const [tensor] = tensors;
-  need(
-    tensor !== undefined && tensors.length === 1 && tensor.name === 'y',
-    'the data must be the one tensor "y"',
-  );
-  need(tensor.dtype === 'float32', `"y" is ${tensor.dtype}, not float32`);
-  need(
-    tensor.shape.join() === extents(region).join(),
-    `"y" is ${tensor.shape.join('x')}, not ${extents(region).join('x')}`,
-  );
-  const told = meta.regions?.y;
-  need(
-    told !== undefined && sameRegion(told, region),
-    `regions.y is ${JSON.stringify(told)}, not ${JSON.stringify(region)}`,
-  );
-  const right = expected(examiner.frame, fixture.weights, region);
-  const got = new Float32Array(Uint8Array.from(tensor.bytes).buffer);
-  let worst = 0;
-  for (let i = 0; i < right.length; i++) {
-    const difference = Math.abs((got[i] as number) - (right[i] as number));
-    // A NaN is larger than anything.
-    if (!(difference <= worst)) worst = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
-  }
-  need(worst <= TOLERANCE, `the numbers are off by ${worst}`);
-  return `largest difference ${worst.toExponential(1)}`;
-}
-
-/** Sends payloads of a task and checks the answer; how it is sent is what is examined. */
-async function answered(
-  examiner: Examiner,
-  fixture: Fixture,
-  message: LaidMessage,
-  payloads: readonly Buffer[] = examiner.payloads(message),
-): Promise<string> {
-  await examiner.send(payloads);
-  return checkNumbers(examiner, fixture, await dataFor(examiner, message.meta));
-}
-
-/** A worker that answers an ordinary task is alive and has its wits. */
-function stillServes(examiner: Examiner, findings: Findings): Promise<string> {
-  const fixture = fixtureOf(findings);
-  return answered(examiner, fixture, examiner.task(fixture, SMALL));
-}
-
-async function ready(examiner: Examiner, fixture: Fixture, after = 0): Promise<string> {
-  const { digest } = fixture.announcement;
-  const status = await examiner.status(
-    'ready or failed for the plan',
-    ({ plans }) => plans?.[digest]?.state === 'ready' || plans?.[digest]?.state === 'failed',
-    after,
-  );
-  const plan = status.plans?.[digest];
-  need(plan?.state === 'ready', `the plan failed: ${plan?.error}`);
-  need(plan.models?.includes(fixture.model) === true, 'models does not list the sub-model');
-  return `${plan.models?.length} sub-model`;
 }
 
 export const RULES: readonly Rule[] = [
@@ -255,9 +156,17 @@ export const RULES: readonly Rule[] = [
     title: 'survives what is no message',
     check: async (examiner, findings) => {
       const fixture = fixtureOf(findings);
-      const hostile = hostilePayloads(examiner.payloads(examiner.task(fixture, SMALL))[0] as Buffer);
+      const message = examiner.task(fixture, SMALL);
+      const hostile = [
+        ...hostilePayloads(examiner.payloads(message)[0] as Buffer),
+        ...overlongNames(examiner.task(fixture, SMALL)),
+      ];
+      const faults = () => [...examiner.splitter.faults, ...examiner.merger.faults];
+      const before = faults().length;
       await examiner.send(hostile);
       await stillServes(examiner, findings);
+      const [fault] = faults().slice(before);
+      need(fault === undefined, `an answer repeats what must be refused: ${fault}`);
       return `${hostile.length} malformed payloads`;
     },
   },

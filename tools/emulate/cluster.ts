@@ -1,8 +1,7 @@
 /** Devices and a hub on one Linux machine: each with a share of the processor, memory and links of its own. */
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { entryPath } from '../../services/core/runtime/entry.ts';
@@ -11,7 +10,7 @@ import { cacheFolder } from '../../services/core/runtime/paths.ts';
 import { findControllers } from './controllers.ts';
 import { type CpuStat, DeviceGroup } from './device-group.ts';
 import { EmulatedNetwork, type MediumKind } from './network.ts';
-import { newTag } from './owner.ts';
+import { folderOf, makeFolder, newTag, removeFolder } from './owner.ts';
 import { missing, removeTag, sweep } from './requirements.ts';
 import { resetResidentPeak, residentPeak } from './resident.ts';
 
@@ -38,6 +37,11 @@ export interface EmulationOptions {
   readonly periodMs?: number;
   /** Whether devices share the optimised forms of models; false: each makes and maps its own, which its memory counts. */
   readonly sharedForms?: boolean;
+  /**
+   * Whether each device fetches files of its own from the model store; false: all map this machine's, and the kernel
+   * charges a page of weights to the device that read it first.
+   */
+  readonly ownBlobs?: boolean;
 }
 
 export type RunOptions = Pick<SpawnOptions, 'stdio' | 'env' | 'serialization' | 'detached'>;
@@ -48,6 +52,11 @@ export const BROKER_PORT = 1883;
 /** Longer than a service may drain. */
 const DRAIN_MS = 15_000;
 const DRAIN_LOOK_MS = 20;
+/** At rest: so many looks in a row with less than this share of a core used by all devices together. */
+const QUIET_LOOKS = 3;
+const QUIET_LOOK_MS = 500;
+const QUIET_SHARE = 0.15;
+const QUIET_LIMIT_MS = 120_000;
 
 /** Enters the groups, then the namespace, and becomes the command: same process, same channel to its parent. */
 const ENTER = `
@@ -172,7 +181,7 @@ export class EmulatedCluster {
   runTilepipe(device: string, argv: readonly string[]): ChildProcess {
     const env = { ...process.env, TILEPIPE_LOG: process.env.TILEPIPE_LOG ?? 'warn' };
     return this.run(device, [process.execPath, entryPath('tools/main'), ...argv], {
-      env: device === HUB ? env : { ...env, TILEPIPE_CACHE: this.#cache(device) },
+      env: device === HUB ? env : { ...env, TILEPIPE_CACHE: this.cacheOf(device) },
     });
   }
 
@@ -183,6 +192,25 @@ export class EmulatedCluster {
 
   cpuStat(device: string): CpuStat {
     return this.#group(device).cpuStat();
+  }
+
+  /** Resolves when no device does anything any more: everything is loaded and planned. Rejects after two minutes. */
+  async whenQuiet(): Promise<void> {
+    const used = (): number =>
+      [...this.#groups.values()].reduce((sum, group) => sum + group.cpuStat().usageMs, 0);
+    const until = performance.now() + QUIET_LIMIT_MS;
+    for (let quiet = 0; quiet < QUIET_LOOKS; ) {
+      if (performance.now() > until)
+        throw new TilepipeError('emulation-unavailable', 'the devices do not come to rest');
+      const before = used();
+      await delay(QUIET_LOOK_MS);
+      quiet = used() - before < QUIET_SHARE * QUIET_LOOK_MS ? quiet + 1 : 0;
+    }
+  }
+
+  /** Processes of a device that were killed because its memory was not enough, so far. */
+  outOfMemory(device: string): number {
+    return this.#group(device).outOfMemory();
   }
 
   pids(device: string): number[] {
@@ -247,16 +275,19 @@ export class EmulatedCluster {
     return group;
   }
 
-  #cache(name: string): string {
-    return join(tmpdir(), this.#tag, name);
+  /** Folder of a device's own cache; it is removed with the device. */
+  cacheOf(name: string): string {
+    return join(folderOf(this.#tag), name);
   }
 
-  /** A cache of the device's own, in which the model store is this machine's: nothing is left to be downloaded. */
+  /** A cache of the device's own; the parts of it that are this machine's have nothing left to be downloaded or made. */
   #seed(name: string): void {
     if (name === HUB) return;
-    mkdirSync(this.#cache(name), { recursive: true });
-    const shared = this.#options.sharedForms ? ['blobs', 'optimised'] : ['blobs'];
-    for (const folder of shared) symlinkSync(cacheFolder(folder), join(this.#cache(name), folder));
+    const { sharedForms = false, ownBlobs = false } = this.#options;
+    makeFolder(this.#tag);
+    mkdirSync(this.cacheOf(name), { recursive: true });
+    const shared = [...(ownBlobs ? [] : ['blobs']), ...(sharedForms ? ['optimised'] : [])];
+    for (const folder of shared) symlinkSync(cacheFolder(folder), join(this.cacheOf(name), folder));
   }
 
   #remove(): void {
@@ -264,6 +295,6 @@ export class EmulatedCluster {
     this.#groups.clear();
     removeTag(this.#tag);
     this.#network.stop();
-    rmSync(join(tmpdir(), this.#tag), { recursive: true, force: true });
+    removeFolder(this.#tag);
   }
 }

@@ -1,7 +1,7 @@
 /** The control group of one emulated device: its share of the processor, its memory, and the processes in it. */
 
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
 import type { Controllers } from './controllers.ts';
 import { pause } from './system.ts';
@@ -78,8 +78,24 @@ export class DeviceGroup {
     writeFileSync(join(folder, 'cpu.cfs_quota_us'), String(quotaUs ?? -1));
   }
 
-  /** Bytes, page cache included; undefined takes the limit away. A process that needs more is killed. */
+  /**
+   * Bytes, page cache included; undefined takes the limit away. A process that needs more is killed. Throws
+   * `memory-exceeded` where more than that is held already and cannot be let go.
+   */
   setMemory(bytes: number | undefined): void {
+    try {
+      this.#writeMemory(bytes);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+      throw new TilepipeError(
+        'memory-exceeded',
+        `${basename(this.#options.path)} cannot be limited to ${mebibytes(bytes ?? 0)}: it holds more, at most ${mebibytes(this.peakMemory())} so far`,
+        { cause: error },
+      );
+    }
+  }
+
+  #writeMemory(bytes: number | undefined): void {
     const folder = this.#folder('memory');
     if (this.#options.controllers.version === 2) {
       writeFileSync(join(folder, 'memory.max'), String(bytes ?? 'max'));
@@ -120,6 +136,13 @@ export class DeviceGroup {
     writeWhereThere(join(this.#folder('memory'), file), '0');
   }
 
+  /** Processes that were killed because the group needed more than its limit, so far. */
+  outOfMemory(): number {
+    if (this.#options.controllers.memory === undefined) return 0;
+    const file = this.#options.controllers.version === 2 ? 'memory.events' : 'memory.oom_control';
+    return pairs(join(this.#folder('memory'), file)).get('oom_kill') ?? 0;
+  }
+
   signal(signal: NodeJS.Signals): void {
     for (const pid of this.pids) signalled(pid, signal);
   }
@@ -142,6 +165,10 @@ export class DeviceGroup {
       throw new TilepipeError('emulation-unavailable', 'this machine has no control groups for memory');
     return join(root, this.#options.path);
   }
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MiB`;
 }
 
 /** Ends every process of a control group and removes it; throws where the kernel does not let it go. */

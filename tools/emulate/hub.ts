@@ -5,8 +5,9 @@ import type { PreparedPlan } from '../../services/controller/prepare.ts';
 import { entryPath } from '../../services/core/runtime/entry.ts';
 import type { Announcement } from '../../services/core/schema/generated/announcement.ts';
 import type { TensorData } from '../../services/core/wire/message.ts';
+import type { PipelineConfig } from '../config.ts';
 import { BROKER_PORT, type EmulatedCluster, HUB } from './cluster.ts';
-import type { FrameTimes, HubReply, HubRequest } from './hub-messages.ts';
+import type { FrameTimes, HubReply, HubRequest, StreamOptions } from './hub-messages.ts';
 
 export class EmulatedHub {
   readonly #cluster: EmulatedCluster;
@@ -40,12 +41,24 @@ export class EmulatedHub {
     await this.#ask({ op: 'withdraw', pipeline });
   }
 
-  /** One frame of tensors that are in the hub's memory; without inputs, those of the frame before. */
+  /** Plans a pipeline on the hub, rolls it out, and lets the plan follow its devices. */
+  async follow(pipeline: PipelineConfig, folder: string): Promise<void> {
+    await this.#ask({ op: 'follow', pipeline, folder });
+  }
+
+  /** One frame of tensors that are in the hub's memory; without inputs, those of that pipeline's frame before. */
   async frame(pipeline: string, limitMs: number, inputs?: readonly TensorData[]): Promise<FrameTimes> {
     const request = { op: 'frame', pipeline, limitMs, ...(inputs === undefined ? {} : { inputs }) } as const;
-    const { frame } = await this.#ask(request);
+    const { frames } = await this.#ask(request);
+    const [frame] = frames ?? [];
     if (frame === undefined) throw new Error('the hub said nothing of the frame');
     return frame;
+  }
+
+  /** Frames without a pause until the plan has changed and settled, or the time is over. */
+  async stream(pipeline: string, stream: StreamOptions): Promise<readonly FrameTimes[]> {
+    const { frames = [] } = await this.#ask({ op: 'stream', pipeline, stream });
+    return frames;
   }
 
   #ask(request: HubRequest): Promise<HubReply & { ok: true }> {

@@ -1,13 +1,13 @@
 /** Whether devices can be emulated here, and what is left of emulations that were killed. */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { findControllers } from './controllers.ts';
 import { removeGroup } from './device-group.ts';
 import { removeNamespaces } from './network.ts';
-import { orphaned } from './owner.ts';
+import { orphaned, removeOrphanedFolders } from './owner.ts';
 
 /** Why devices cannot be emulated here; undefined where they can. */
 export function missing(): string | undefined {
@@ -33,8 +33,7 @@ export function missing(): string | undefined {
 export function sweep(): void {
   for (const root of groupRoots()) for (const tag of readdirSync(root).filter(orphaned)) removeTag(tag);
   removeNamespaces(orphaned);
-  for (const name of readdirSync(tmpdir()).filter(orphaned))
-    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  removeOrphanedFolders();
 }
 
 /** Removes the groups of one emulation. */
@@ -54,6 +53,8 @@ function groupRoots(): string[] {
 }
 
 const SAMPLE_MS = 200;
+/** What a machine that does nothing still uses. */
+const BUSY_CORES = 0.3;
 
 /** Cores nobody uses at the moment, looked at for a fifth of a second. */
 export async function freeCores(): Promise<number> {
@@ -62,6 +63,15 @@ export async function freeCores(): Promise<number> {
   const after = idleShare();
   const total = after.total - before.total;
   return total === 0 ? cpus().length : (cpus().length * (after.idle - before.idle)) / total;
+}
+
+/** Resolves when so many cores are free; with false where they are not within `limitMs`. */
+export async function whenIdle(cores: number, limitMs: number): Promise<boolean> {
+  const until = performance.now() + limitMs;
+  const wanted = Math.min(cores, cpus().length - BUSY_CORES);
+  do if ((await freeCores()) >= wanted) return true;
+  while (performance.now() < until);
+  return false;
 }
 
 /** Clock ticks of all cores since boot. */

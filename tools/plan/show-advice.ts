@@ -11,6 +11,7 @@ export function showAdvice(advice: Advice): void {
   const frames = plan.inFlight === 1 ? 'one frame' : `${plan.inFlight} frames`;
   print(`Plan: ${PLAN_NAMES[plan.strategy]}, ${frames} under way, made for ${advice.objective}`);
   print(blockTable(advice));
+  for (const line of wireLines(advice)) print(line);
   print(deviceTable(advice));
   print('Held against (all figures are predictions)');
   print(alternativeTable(advice));
@@ -32,7 +33,7 @@ function blockTable({ plan }: Advice): string {
   const rows = plan.blocks.map((block) => [
     block.id,
     block.nodes,
-    block.mode,
+    block.reuse ? `${block.mode}, reuse` : block.mode,
     block.parts,
     listed(block.devices),
     percent(block.macsShare),
@@ -45,6 +46,25 @@ function blockTable({ plan }: Advice): string {
     reason === undefined ? [] : [`block ${id} runs whole: ${reason}`],
   );
   return [table(head, rows), ...reasons].join('\n');
+}
+
+/** What changes on the way, and what that loses. */
+function wireLines({ plan, accuracy }: Advice): string[] {
+  const coded = plan.cuts.filter(({ codec, deflated }) => codec !== 'raw' || deflated);
+  const names = coded.map(({ tensor, block, codec, deflated }) => {
+    const how = [...(codec === 'raw' ? [] : [codec]), ...(deflated ? ['deflated'] : [])].join(', ');
+    return `${tensor} of block ${block}: ${how}`;
+  });
+  const { samples, relativeRms = 0, labels, refused = [] } = accuracy;
+  const agree = labels === undefined ? '' : `, ${percent(labels)} of the answers agree`;
+  return [
+    ...(names.length === 0 ? [] : [`On the wire: ${names.join('; ')}.`]),
+    ...(plan.pixels === undefined ? [] : [`Input: ${plan.pixels}`]),
+    ...refused.map((reason) => `Not taken: ${reason}`),
+    ...(samples === undefined || accuracy.class === 'exact'
+      ? []
+      : [`Loss on ${samples} sample frames: ${percent(relativeRms)} of the worst output${agree}.`]),
+  ];
 }
 
 function deviceTable({ devices, media, plan, verdict }: Advice): string {

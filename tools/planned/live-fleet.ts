@@ -1,9 +1,11 @@
 /** The fleet of a running system: devices of a file, and those that published a profile. */
 
-import type { Fleet } from '../../services/core/planning/cost/fleet.ts';
+import { availableParallelism } from 'node:os';
+import type { Device, Fleet } from '../../services/core/planning/cost/fleet.ts';
 import { deviceOf, fleetOf, mediumOf } from '../../services/core/planning/cost/fleet-of.ts';
 import type { Devices } from '../../services/core/schema/generated/devices.ts';
 import type { Profile } from '../../services/core/schema/generated/profile.ts';
+import { limitsHere } from '../../services/worker/profile/limits.ts';
 
 export interface FleetSources {
   /** A devices file; where it names a device it goes over that device's own profile. */
@@ -11,25 +13,51 @@ export interface FleetSources {
   readonly profiles: readonly Profile[];
   /** Workers on the hub: nothing lies between. */
   readonly local: ReadonlySet<string>;
+  /** Processors of the hub that its services and workers share; absent: as many as this machine gives. */
+  readonly cores?: number;
 }
 
 /** A device on another machine has the link it measured for itself; one that measured none takes no part. */
-export function liveFleet({ given = { devices: [] }, profiles, local }: FleetSources): Fleet {
+export function liveFleet({
+  given = { devices: [] },
+  profiles,
+  local,
+  cores = coresHere(),
+}: FleetSources): Fleet {
   const { hub, media: known, devices: named } = fleetOf(given);
   const media = new Map(known);
   const devices = [...named];
   const names = new Set(named.map(({ id }) => id));
+  let here = 0;
   for (const profile of profiles) {
     const { device } = profile;
     if (names.has(device)) continue;
     const medium = mediumOf(profile);
-    if (local.has(device)) devices.push(deviceOf(profile));
+    if (local.has(device)) devices.push(onHub(profile, here++, cores));
     else if (medium !== undefined) {
       media.set(medium.name, medium);
       devices.push(deviceOf(profile, { medium: medium.name }));
     }
   }
   return { hub, media, devices };
+}
+
+/**
+ * A worker on the hub, the first of them number 0. Each takes as many cores as it has threads, and one of these is the
+ * hub's own: workers beyond that share a processor with earlier ones, and add nothing.
+ */
+function onHub(profile: Profile, number: number, cores: number): Device {
+  const processors = Math.max(1, Math.floor(cores / profile.hardware.threads));
+  // The last of a round is the one that serves the hub's messages as well.
+  const processor = number % processors;
+  const device = deviceOf(profile);
+  return processor === processors - 1
+    ? device
+    : { ...device, processor: `processor ${processor + 1} of the hub` };
+}
+
+function coresHere(): number {
+  return Math.min(availableParallelism(), limitsHere().quota ?? Number.POSITIVE_INFINITY);
 }
 
 /** The part of a fleet that is there. */

@@ -22,8 +22,9 @@ import { FRAMES_IN_FLIGHT, type PipelineConfig } from '../config.ts';
 import { readDevicesFile } from '../devices-file.ts';
 import { modelSettings } from '../settings.ts';
 import { liveFleet, presentFleet } from './live-fleet.ts';
-import { type ModelSource, modelSource, openSource } from './model-source.ts';
+import { codecCheck, type ModelSource, modelSource, openSource } from './model-source.ts';
 import { Rehearsal } from './rehearsal.ts';
+import { leftOver, type Sharing, sharingText } from './shared-devices.ts';
 import { untilEnough } from './until-enough.ts';
 
 export interface PlannedDeps {
@@ -56,9 +57,12 @@ export class PlannedPipeline {
   readonly #objective: 'latency' | 'throughput';
   readonly #ended = new AbortController();
   #background: Promise<void> | undefined;
-  /** Its replanning while that starts: it is the controller's to stop, once it has. */
+  /** The start of its replanning. */
   #following: Promise<void> | undefined;
   #rehearsal: Rehearsal | undefined;
+  #replanning: Replanning | undefined;
+  /** Plans of this pipeline, by digest. */
+  readonly #own = new Set<string>();
   #unhear: (() => void) | undefined;
 
   constructor(deps: PlannedDeps) {
@@ -95,6 +99,7 @@ export class PlannedPipeline {
     await this.#following?.catch(() => undefined);
     await this.#background;
     this.#unhear?.();
+    await this.#replanning?.stop();
   }
 
   #wait(opened: Opened, expected: number, limitMs?: number): Promise<boolean> {
@@ -115,11 +120,19 @@ export class PlannedPipeline {
     return presentFleet(this.#fleet(opened), online);
   }
 
+  /** With the other pipelines, as they are now. */
+  #sharing(): Sharing {
+    const { pipeline, part } = this.#deps;
+    const others = part.controller.pipelines.filter((name) => name !== pipeline.name).length;
+    return { others, met: (device) => part.telemetry.contention(device, (plan) => this.#own.has(plan)) };
+  }
+
   async #rollOutFallback({ model, settings, because }: Opened, missing: string): Promise<void> {
     const { pipeline, part, blobs, log } = this.#deps;
     const { rows, columns } = FALLBACK;
     const plan = await preparePlan(model, pipeline.name, gridCover(rows, columns), blobs);
     this.#ended.signal.throwIfAborted();
+    this.#own.add(plan.digest);
     await part.controller.rollOut({ plan, settings, frames: this.#frames() });
     log.warn(
       { pipeline: pipeline.name, model: model.name, blocks: plan.plan.blocks.length, because },
@@ -127,14 +140,25 @@ export class PlannedPipeline {
     );
   }
 
-  /** The first worker that has a profile ends the makeshift. */
+  /** The first workers with profiles that a plan fits end the makeshift. */
   async #rollOutLater(opened: Opened, source: ModelSource): Promise<void> {
-    try {
-      await this.#wait(opened, 1);
-      await this.#rollOut(opened, source);
-    } catch (error) {
-      const { code, message } = asTilepipeError(error);
-      if (code !== 'interrupted') this.#deps.log.warn({ pipeline: this.#deps.pipeline.name, code }, message);
+    let tried = '';
+    const news = (fleet: Fleet): boolean => fleet.devices.length > 0 && memoryText(fleet) !== tried;
+    for (;;) {
+      try {
+        await untilEnough(this.#deps.part, {
+          enough: () => news(this.#present(opened)),
+          signal: this.#ended.signal,
+        });
+        tried = memoryText(this.#present(opened));
+        await this.#rollOut(opened, source);
+        return;
+      } catch (error) {
+        const { code, message } = asTilepipeError(error);
+        if (code === 'interrupted') return;
+        this.#deps.log.warn({ pipeline: this.#deps.pipeline.name, code }, message);
+        if (code !== 'plan-impossible') return;
+      }
     }
   }
 
@@ -148,8 +172,16 @@ export class PlannedPipeline {
         ? {}
         : { inFlight: pipeline.maxInFlight }),
     };
-    const planner = new Planner({ ...options, model: opened.model, blobs });
+    const check = codecCheck(source, opened.model, blobs);
+    const planner = new Planner({
+      ...options,
+      model: opened.model,
+      blobs,
+      ...(check === undefined ? {} : { check }),
+    });
     let outlines: readonly Outline[] | undefined;
+    // One that found nothing that fits may be at it still.
+    await this.#rehearsal?.stop();
     this.#rehearsal = new Rehearsal({
       order: { ...options, source, blobs: blobs.folder },
       told: (rehearsed) => {
@@ -158,15 +190,15 @@ export class PlannedPipeline {
       },
       log: this.#deps.log,
     });
-    const fleet = this.#present(opened);
+    const sharing = this.#sharing();
+    const fleet = leftOver(this.#present(opened), sharing);
     await this.#rehearsal.begin(fleet);
     this.#ended.signal.throwIfAborted();
-    const draft = planner.plan(fleet);
-    const plan = await planner.prepare(draft);
+    const { draft, plan } = await planner.settle(fleet);
     this.#ended.signal.throwIfAborted();
     const running = { plan, settings: opened.settings, frames: this.#frames(draft) };
     await part.controller.rollOut(running);
-    this.#say(opened, draft, outlines ?? [draft], fleet);
+    this.#say(opened, draft, outlines ?? [draft], { fleet, sharing });
     if (this.#plan.replan === false) return this.#rehearsal.stop();
     this.#ended.signal.throwIfAborted();
     this.#following = this.#follow(opened, planner, { ...running, draft });
@@ -175,16 +207,17 @@ export class PlannedPipeline {
 
   async #follow(opened: Opened, planner: Planner, running: ReplanOptions['running']): Promise<void> {
     const { sensitivity } = this.#plan;
-    const replanning = await this.#deps.part.replan({
+    this.#replanning = await this.#deps.part.replan({
       fleet: this.#fleet(opened),
       objective: this.#objective,
       plan: planner.plan,
       predict: planner.predict,
       prepare: planner.prepare,
+      frames: (draft) => this.#frames(draft),
       ...(sensitivity === undefined ? {} : { policy: { sensitivity } }),
       running,
     });
-    this.#unhear = this.#tellProfiles(opened, replanning);
+    this.#unhear = this.#tellProfiles(opened, this.#replanning);
   }
 
   #tellProfiles(opened: Opened, replanning: Replanning): () => void {
@@ -213,7 +246,12 @@ export class PlannedPipeline {
     return { maxInFlight: maxInFlight ?? wanted ?? FRAMES_IN_FLIGHT, maxWaiting, deadlineMs, attempts };
   }
 
-  #say({ model, because }: Opened, best: Draft, outlines: readonly Outline[], fleet: Fleet): void {
+  #say(
+    { model, because }: Opened,
+    best: Draft,
+    outlines: readonly Outline[],
+    { fleet, sharing }: { readonly fleet: Fleet; readonly sharing: Sharing },
+  ): void {
     const others = outlines.map((outline) => ({
       name: outline.strategy,
       draft: { ...outline, blocks: [] },
@@ -240,9 +278,14 @@ export class PlannedPipeline {
               oneDeviceFramesPerSecond: rounded(alone.framesPerSecond),
             }),
       },
-      verdictText(best, others, fleet, this.#objective),
+      verdictText(best, others, fleet, this.#objective) + sharingText(fleet, sharing),
     );
   }
+}
+
+/** Who is there, with how much memory: all that decides whether anything fits. */
+function memoryText({ devices }: Fleet): string {
+  return devices.map(({ id, memoryBytes }) => `${id} ${memoryBytes}`).join('\n');
 }
 
 function rounded(value: number): number {

@@ -5,7 +5,7 @@ import { Planner, type Rehearsed } from '../../services/controller/replan/planne
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
 import { asTilepipeError } from '../../services/core/runtime/errors.ts';
 import { createLog } from '../../services/core/runtime/log.ts';
-import { openSource } from './model-source.ts';
+import { codecCheck, openSource } from './model-source.ts';
 import type { RehearsalOrder } from './rehearsal.ts';
 
 process.once('message', (order) => void rehearse(order as RehearsalOrder));
@@ -14,10 +14,14 @@ process.once('disconnect', () => process.exit());
 
 async function rehearse({ source, fleet, blobs, ...rest }: RehearsalOrder): Promise<void> {
   try {
+    const model = await openSource(source);
+    const store = new BlobCache({ folder: blobs });
+    const check = codecCheck(source, model, store);
     const planner = new Planner({
       ...rest,
-      model: await openSource(source),
-      blobs: new BlobCache({ folder: blobs }),
+      model,
+      blobs: store,
+      ...(check === undefined ? {} : { check }),
     });
     const told: Promise<void>[] = [];
     await planner.rehearse(fleet, {

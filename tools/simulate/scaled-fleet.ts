@@ -24,14 +24,23 @@ export function scaledFleet(fleet: Fleet, count: number): ScaledFleet {
   const copies = new Map(devices.map(({ id }) => [id, [id]]));
   const media = new Map(fleet.media);
   const more: Device[] = [];
+  const taken = new Set([...devices.map(({ id }) => id), ...media.keys()]);
   for (let added = 0; devices.length + added < count; added++) {
     const original = movable[added % movable.length] as Device;
-    const ending = `-${2 + Math.floor(added / movable.length)}`;
-    const copy = repeated(original, ending, fleet, media);
+    const copy = repeated(original, freeEnding(original, taken), fleet, media);
+    taken.add(copy.id);
+    if (copy.medium !== undefined) taken.add(copy.medium);
     copies.get(original.id)?.push(copy.id);
     more.push(copy);
   }
   return { fleet: { ...fleet, media, devices: [...devices, ...more] }, copies };
+}
+
+/** A number whose name no device and no medium has yet. */
+function freeEnding({ id, medium }: Device, taken: ReadonlySet<string>): string {
+  let number = 2;
+  while (taken.has(`${id}-${number}`) || taken.has(`${medium}-${number}`)) number++;
+  return `-${number}`;
 }
 
 function repeated(original: Device, ending: string, fleet: Fleet, media: Map<string, Medium>): Device {

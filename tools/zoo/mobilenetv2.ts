@@ -42,10 +42,10 @@ function inverted(
   return summed ? sketch.add(name, x, y) : y;
 }
 
-/** Picture [1, 3, 224, 224], 1000 logits. */
-export function mobilenetv2(): Drawing {
+/** Picture [1, 3, size, size], 1000 logits. */
+export function mobilenetv2(size = 224): Drawing {
   const sketch = new Sketch();
-  let x = sketch.picture(224);
+  let x = sketch.picture(size);
   x = sketch.conv('stem', x, { channels: 32, kernel: 3, stride: 2, activation: 'relu6' });
   for (const [stage, { t, c, n, s }] of STAGES.entries()) {
     for (let block = 0; block < n; block++)

@@ -28,10 +28,10 @@ function bottleneck(sketch: Sketch, name: string, x: Value, inner: number, strid
   return sketch.relu(name, sketch.add(`${name}.sum`, y, skip));
 }
 
-/** Picture [1, 3, 224, 224], 1000 logits. */
-export function resnet50(): Drawing {
+/** Picture [1, 3, size, size], 1000 logits. */
+export function resnet50(size = 224): Drawing {
   const sketch = new Sketch();
-  let x = sketch.picture(224);
+  let x = sketch.picture(size);
   x = sketch.conv('conv1', x, { channels: 64, kernel: 7, stride: 2, activation: 'relu' });
   x = sketch.maxPool('pool1', x, 3, 2, 1);
   for (const [stage, { inner, blocks, stride }] of STAGES.entries()) {

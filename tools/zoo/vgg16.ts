@@ -14,10 +14,10 @@ const STAGES = [
   [512, 512, 512],
 ] as const;
 
-/** Picture [1, 3, 224, 224], 1000 logits. */
-export function vgg16(): Drawing {
+/** Picture [1, 3, size, size], 1000 logits. */
+export function vgg16(size = 224): Drawing {
   const sketch = new Sketch();
-  let x: Value = sketch.picture(224);
+  let x: Value = sketch.picture(size);
   for (const [stage, layers] of STAGES.entries()) {
     for (const [layer, channels] of layers.entries())
       x = sketch.conv(`conv${stage + 1}_${layer + 1}`, x, { channels, kernel: 3, activation: 'relu' });

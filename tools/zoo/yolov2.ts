@@ -52,12 +52,12 @@ export function yolov2(): Drawing {
 }
 
 /**
- * The first 16 layers of it, 12 convolutions and 4 pools, to [1, 256, 38, 38]: what Zhao, Mirzazad Barijough and
+ * The first 16 layers of it, 12 convolutions and 4 pools, of a picture of 608 to [1, 256, 38, 38]: what Zhao, Mirzazad Barijough and
  * Gerstlauer 2018, "DeepThings: Distributed Adaptive Deep Learning Inference on Resource-Constrained IoT Edge
  * Clusters", IEEE TCAD 37 (11), fuse and cut into tiles.
  */
-export function yolov2First(): Drawing {
+export function yolov2First(size = SIZE): Drawing {
   const sketch = new Sketch();
-  sketch.output(darknet(sketch, sketch.picture(SIZE), 0, FUSED_LAYERS));
+  sketch.output(darknet(sketch, sketch.picture(size), 0, FUSED_LAYERS));
   return sketch;
 }

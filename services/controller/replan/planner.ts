@@ -1,5 +1,6 @@
 /** What a re-planning needs of the planner: search, prediction and preparation of one model on changing fleets. */
 
+import type { CutCodec, ValueRange } from '../../core/graph/cut-codecs.ts';
 import type { Fleet } from '../../core/planning/cost/fleet.ts';
 import type { Draft } from '../../core/planning/draft.ts';
 import { type Cuts, KnownCuts } from '../../core/planning/replan/known-cuts.ts';
@@ -9,7 +10,7 @@ import { lazySpace } from '../../core/planning/search/space.ts';
 import { simulate } from '../../core/planning/simulate/simulate.ts';
 import type { BlobCache } from '../../core/runtime/blobs.ts';
 import { TilepipeError } from '../../core/runtime/errors.ts';
-import { type OpenedModel, prepareDraft } from '../prepare.ts';
+import { type OpenedModel, type PreparedPlan, prepareDraft } from '../prepare.ts';
 import { type WrittenModel, WrittenModels } from '../written-models.ts';
 import type { ReplanOptions } from './replanning.ts';
 
@@ -22,6 +23,23 @@ export interface PlannerOptions {
   readonly inFlight?: number;
   /** How tasks are handed out: `frames.binding` of the roll-out. */
   readonly binding?: 'late' | 'static';
+  /** Where it is there, plans may use codecs that change values, as far as it lets them. */
+  readonly check?: CodecCheck;
+}
+
+export type Ranges = Readonly<Record<string, ValueRange>>;
+
+/** Looks at sample frames: the ranges of the tensors that travel as bytes. Rejects with `accuracy-refused`. */
+export type CodecCheck = (draft: Pick<Draft, 'codecs'>) => Promise<Ranges>;
+
+type Lossy = Exclude<CutCodec, 'raw'>;
+
+/** What sample frames have said so far. */
+export interface Checked {
+  /** Codecs not refused yet. */
+  readonly lossy: readonly Lossy[];
+  /** By the codecs of a draft, as JSON. */
+  readonly ranges: readonly (readonly [codecs: string, ranges: Ranges])[];
 }
 
 /** A draft without its blocks. */
@@ -33,6 +51,7 @@ export interface Rehearsed {
   readonly written: readonly WrittenModel[];
   /** The best plan of each strategy for the fleet just rehearsed, the best first. */
   readonly outlines: readonly Outline[];
+  readonly checked: Checked;
 }
 
 export interface RehearseOptions {
@@ -45,13 +64,19 @@ export interface RehearseOptions {
 /** Frames simulated per prediction: enough for a steady state, and a few milliseconds of work. */
 const FRAMES = 24;
 
+/** Codecs that may be refused, the last of them first: it loses most. */
+const LOSSY: readonly Lossy[] = ['fp16', 'uint8'];
+
 export class Planner {
   readonly #options: PlannerOptions;
   readonly #all: SearchSpace;
   readonly #cuts: KnownCuts;
+  readonly #ranges = new Map<string, Ranges>();
+  #lossy: readonly Lossy[];
 
   constructor(options: PlannerOptions) {
     this.#options = options;
+    this.#lossy = options.check === undefined ? [] : LOSSY;
     // Where another process rehearses, hardly any of it is ever asked for.
     this.#all = lazySpace(options.model.graph, options.model.analysis);
     this.#cuts = new KnownCuts(this.#all);
@@ -78,10 +103,17 @@ export class Planner {
     return { latencyMs: latency.median, framesPerSecond };
   };
 
-  readonly prepare = (draft: Draft) => {
+  /** Rejects with `accuracy-refused` where the draft's codecs lose too much; later plans use fewer of them. */
+  readonly prepare = async (draft: Draft): Promise<PreparedPlan> => {
     const { model, pipeline, blobs } = this.#options;
-    return prepareDraft(model, pipeline, draft, blobs);
+    return prepareDraft(model, pipeline, { ...draft, ranges: await this.#check(draft) }, blobs);
   };
+
+  /** The best plan for a fleet whose codecs keep to the accuracy asked for, prepared. Rejects with `plan-impossible`. */
+  async settle(fleet: Fleet): Promise<{ readonly draft: Draft; readonly plan: PreparedPlan }> {
+    const settled = await this.#settled(() => this.plan(fleet));
+    return settled as NonNullable<typeof settled>;
+  }
 
   /** The cuts of the best of all plans are known from then on. */
   #survey(fleet: Fleet): SearchResult {
@@ -97,18 +129,57 @@ export class Planner {
   async rehearse(fleet: Fleet, { signal, told }: RehearseOptions = {}): Promise<void> {
     for (const likely of likelyFleets(fleet)) {
       if (signal?.aborted) return;
-      const found = this.#possible(likely);
+      let found: SearchResult | undefined;
+      await this.#settled(() => {
+        found = this.#possible(likely);
+        return found?.best;
+      });
       if (found === undefined) continue;
-      await this.prepare(found.best);
       const outlines = found.alternatives.map(({ blocks: _, ...outline }) => outline);
-      told?.({ cuts: this.#cuts.cuts, written: this.#written.entries(), outlines });
+      const checked = { lossy: this.#lossy, ranges: [...this.#ranges] };
+      told?.({ cuts: this.#cuts.cuts, written: this.#written.entries(), outlines, checked });
     }
   }
 
   /** What was rehearsed elsewhere, with the same model and the same store. */
-  adopt({ cuts, written }: Rehearsed): void {
+  adopt({ cuts, written, checked }: Rehearsed): void {
     this.#cuts.adopt(cuts);
     this.#written.adopt(written);
+    this.#lossy = this.#lossy.filter((codec) => checked.lossy.includes(codec));
+    for (const [codecs, ranges] of checked.ranges) this.#ranges.set(codecs, ranges);
+  }
+
+  /** Every refusal leaves fewer codecs to search with, at last none that could be refused. */
+  async #settled(
+    find: () => Draft | undefined,
+  ): Promise<{ readonly draft: Draft; readonly plan: PreparedPlan } | undefined> {
+    for (;;) {
+      const draft = find();
+      if (draft === undefined) return undefined;
+      try {
+        return { draft, plan: await this.prepare(draft) };
+      } catch (error) {
+        if (!(error instanceof TilepipeError) || error.code !== 'accuracy-refused') throw error;
+      }
+    }
+  }
+
+  async #check({ codecs = {} }: Draft): Promise<Ranges> {
+    const { check } = this.#options;
+    const used = new Set(Object.values(codecs));
+    if (check === undefined || !LOSSY.some((codec) => used.has(codec))) return {};
+    const key = JSON.stringify(Object.entries(codecs).sort());
+    const known = this.#ranges.get(key);
+    if (known !== undefined) return known;
+    try {
+      const ranges = await check({ codecs });
+      this.#ranges.set(key, ranges);
+      return ranges;
+    } catch (error) {
+      const worst = LOSSY.findLast((codec) => used.has(codec));
+      this.#lossy = this.#lossy.filter((codec) => codec !== worst);
+      throw error;
+    }
   }
 
   get #written(): WrittenModels {
@@ -128,6 +199,10 @@ export class Planner {
 
   #search(space: SearchSpace, fleet: Fleet): SearchResult {
     const { objective, inFlight } = this.#options;
-    return search(space, fleet, { objective, ...(inFlight === undefined ? {} : { inFlight }) });
+    return search(space, fleet, {
+      objective,
+      ...(inFlight === undefined ? {} : { inFlight }),
+      ...(this.#lossy.length === 0 ? {} : { wire: { lossy: this.#lossy } }),
+    });
   }
 }

@@ -1,9 +1,10 @@
 /** Keeps one pipeline's plan fit for its devices as they are now: listens, asks the replanner, and rolls out what it says. */
 
-import type { Bus } from '../../core/bus/bus.ts';
-import type { Topics } from '../../core/bus/topics.ts';
 import type { Fleet } from '../../core/planning/cost/fleet.ts';
 import type { Draft } from '../../core/planning/draft.ts';
+import { slowedBy } from '../../core/planning/replan/device-loads.ts';
+import { LoadFailures } from '../../core/planning/replan/load-failures.ts';
+import { presentDraft } from '../../core/planning/replan/present-draft.ts';
 import { expectationsOf, type PlanExpectations, readingsOf } from '../../core/planning/replan/readings.ts';
 import { type Decision, Replanner, type ReplannerOptions } from '../../core/planning/replan/replanner.ts';
 import { monotonicMs } from '../../core/runtime/clock.ts';
@@ -12,7 +13,7 @@ import type { Log } from '../../core/runtime/log.ts';
 import type { Status } from '../../core/schema/generated/status.ts';
 import type { Telemetry } from '../../core/schema/generated/telemetry.ts';
 import type { Controller, Rollout } from '../controller.ts';
-import { TelemetryWatch } from './telemetry-watch.ts';
+import type { TelemetryWatch } from './telemetry-watch.ts';
 
 export interface ReplanOptions
   extends Pick<ReplannerOptions, 'fleet' | 'objective' | 'plan' | 'predict' | 'policy' | 'switchMs'> {
@@ -20,6 +21,8 @@ export interface ReplanOptions
   readonly running: Rollout & { readonly draft: Draft };
   /** Writes a draft's sub-models into the store. */
   readonly prepare: (draft: Draft) => Promise<Rollout['plan']>;
+  /** How many frames at once under a plan; absent: as under the first. */
+  readonly frames?: (draft: Draft) => Rollout['frames'];
   /** Told of every change of plan once it is rolled out. */
   readonly changed?: (change: PlanChange) => void;
 }
@@ -29,15 +32,17 @@ export interface PlanChange extends Omit<Decision, 'why'> {
   readonly why: Decision['why'] | 'failed';
   /** Of the plan that is in force now. */
   readonly digest: string;
+  /** Milliseconds in which nothing else ran on the hub: the search, and both predictions. */
+  readonly planMs: number;
   /** From the decision to the announcement, in milliseconds. */
   readonly prepareMs: number;
 }
 
 export interface ReplanningDeps {
-  readonly control: Bus;
-  readonly topics: Topics;
   readonly log: Log;
-  readonly controller: Pick<Controller, 'rollOut' | 'workers' | 'onWorker' | 'readiness'>;
+  readonly controller: Pick<Controller, 'rollOut' | 'workers' | 'onWorker' | 'pipelines'>;
+  /** Started. */
+  readonly telemetry: TelemetryWatch;
 }
 
 interface InForce {
@@ -55,14 +60,14 @@ const JUDGED = 3;
 export class Replanning {
   readonly #deps: ReplanningDeps;
   readonly #options: ReplanOptions;
-  readonly #telemetry: TelemetryWatch;
   readonly #replanner: Replanner;
   readonly #plans = new Map<string, PlanExpectations>();
+  readonly #failures = new LoadFailures();
   #fleet: Fleet;
   #inForce: InForce;
   #before: InForce | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #unhear: (() => void) | undefined;
+  #unhear: readonly (() => void)[] = [];
   #changing: Promise<void> | undefined;
   #notBefore = 0;
   #changes = 0;
@@ -71,28 +76,33 @@ export class Replanning {
     this.#deps = deps;
     this.#options = options;
     this.#fleet = options.fleet;
-    this.#telemetry = new TelemetryWatch({ ...deps, told: (telemetry) => this.#told(telemetry) });
     const { draft, plan } = options.running;
     this.#inForce = { draft, plan };
-    this.#replanner = new Replanner({ ...options, now: monotonicMs, running: draft });
+    this.#replanner = new Replanner({
+      ...options,
+      now: monotonicMs,
+      running: draft,
+      slowedBy: (device) => this.#slowedBy(device),
+    });
   }
 
-  async start(): Promise<void> {
-    const { controller } = this.#deps;
+  start(): void {
+    const { controller, telemetry } = this.#deps;
     this.#judge(this.#inForce);
-    this.#replanner.online(controller.workers().map(({ id }) => id));
-    this.#unhear = controller.onWorker((status) => this.#heard(status));
-    await this.#telemetry.start();
+    this.#online();
+    this.#unhear = [
+      controller.onWorker((status) => this.#heard(status)),
+      telemetry.onTelemetry((document) => this.#told(document)),
+    ];
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
     this.#timer.unref();
   }
 
-  /** Ends it; the plan in force stays. A change under way is finished first. */
+  /** Ends it; the plan in force stays. A change that is being announced is finished first, any other given up. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#unhear?.();
-    await this.#telemetry.stop();
+    for (const end of this.#unhear) end();
     await this.#changing;
   }
 
@@ -116,9 +126,16 @@ export class Replanning {
     ]);
     return {
       [`replan.${pipeline}.changes`]: this.#changes,
-      'replan.telemetry.rejected': this.#telemetry.rejected,
+      'replan.telemetry.rejected': this.#deps.telemetry.rejected,
       ...Object.fromEntries(factors),
     };
+  }
+
+  /** By the other pipelines on the same device. */
+  #slowedBy(device: string): number {
+    const { controller, telemetry } = this.#deps;
+    const contention = telemetry.contention(device, (plan) => this.#plans.has(plan));
+    return slowedBy(contention, controller.pipelines.length);
   }
 
   #told(telemetry: Telemetry): void {
@@ -131,19 +148,37 @@ export class Replanning {
   }
 
   #heard(status: Status): void {
-    const { controller } = this.#deps;
-    this.#replanner.online(controller.workers().map(({ id }) => id));
+    for (const [plan, { state }] of Object.entries(status.plans ?? {}))
+      if (state === 'ready') this.#failures.loaded(plan, status.id);
+    this.#online();
     if (status.state === 'online') this.#replanner.heard(status.id);
     this.#look();
   }
 
+  #online(): void {
+    const ids = new Set(this.#deps.controller.workers().map(({ id }) => id));
+    this.#failures.online(ids);
+    const leftOut = this.#failures.leftOut(monotonicMs());
+    this.#replanner.online([...ids].filter((id) => !leftOut.has(id)));
+  }
+
+  /** Until it is stopped, or the pipeline withdrawn. */
+  get #wanted(): boolean {
+    const { pipeline } = this.#inForce.plan.plan;
+    return this.#timer !== undefined && this.#deps.controller.pipelines.includes(pipeline);
+  }
+
   #look(): void {
-    if (this.#timer === undefined || this.#changing !== undefined || monotonicMs() < this.#notBefore) return;
+    if (!this.#wanted || this.#changing !== undefined || monotonicMs() < this.#notBefore) return;
     try {
-      if (this.#failedToLoad()) this.#begin(this.#goBack());
+      const back = this.#takenBack();
+      // Whoever was left out may take part again.
+      this.#online();
+      if (back !== undefined) this.#begin(this.#goBack(back));
       else {
+        const started = monotonicMs();
         const decision = this.#replanner.decide();
-        if (decision !== undefined) this.#begin(this.#change(decision));
+        if (decision !== undefined) this.#begin(this.#change(decision, monotonicMs() - started));
       }
     } catch (error) {
       this.#postpone(error);
@@ -164,34 +199,69 @@ export class Replanning {
     this.#notBefore = monotonicMs() + RETRY_MS;
   }
 
-  async #change(decision: Decision): Promise<void> {
+  async #change(decision: Decision, planMs: number): Promise<void> {
     const started = monotonicMs();
     const plan = await this.#options.prepare(decision.draft);
+    if (!this.#wanted) return;
+    if (this.#failures.refuses(plan.digest, monotonicMs())) {
+      // One that must be changed is planned without those that cannot load this one; a gain can wait.
+      if (decision.why === 'gone') this.#failures.leaveOut(plan.digest);
+      else this.#notBefore = monotonicMs() + RETRY_MS;
+      return;
+    }
     await this.#enforce(decision, plan);
-    this.#say({ ...decision, digest: plan.digest, prepareMs: monotonicMs() - started });
+    this.#say({ ...decision, digest: plan.digest, planMs, prepareMs: monotonicMs() - started });
   }
 
-  /** Frames go on under the plan before it until all of a new one is loaded; so it can be taken back. */
-  #failedToLoad(): boolean {
-    return this.#before !== undefined && this.#deps.controller.readiness(this.digest).failed.length > 0;
+  /**
+   * Where workers could not load the plan in force: the one before it, under which frames go on until all of a new one
+   * is loaded. Undefined where that cannot run either; then plans are made without those workers.
+   */
+  #takenBack(): InForce | undefined {
+    const now = monotonicMs();
+    const { digest } = this;
+    const leftOut = this.#failures.leftOut(now);
+    const failing = this.#deps.controller
+      .workers()
+      .filter(({ id, plans }) => plans?.[digest]?.state === 'failed' && !leftOut.has(id));
+    if (failing.length === 0) return undefined;
+    const ids = failing.map(({ id }) => id);
+    this.#failures.failed(digest, ids, now);
+    const back = this.#wayBack(now);
+    if (back === undefined) this.#failures.leaveOut(digest);
+    const why = failing.map(({ id, plans }) => `${id}: ${plans?.[digest]?.error ?? 'no reason given'}`);
+    this.#deps.log.error(
+      { plan: digest.slice(0, 12) },
+      `${back === undefined ? 'planned without workers that cannot load the plan' : 'plan taken back'}: ${why.join('; ')}`,
+    );
+    return back;
   }
 
-  async #goBack(): Promise<void> {
-    const { failed } = this.#deps.controller.readiness(this.digest);
-    this.#deps.log.error({ plan: this.digest.slice(0, 12) }, `plan taken back: ${failed.join('; ')}`);
-    const { draft, plan } = this.#before as InForce;
+  #wayBack(now: number): InForce | undefined {
+    const before = this.#before;
+    if (before === undefined || this.#failures.refuses(before.plan.digest, now)) return undefined;
+    const present = new Set(this.#replanner.factors().keys());
+    return presentDraft(before.draft, present) === undefined ? undefined : before;
+  }
+
+  async #goBack({ draft, plan }: InForce): Promise<void> {
     const back = { draft, fromMs: Number.POSITIVE_INFINITY, toMs: 0 };
     await this.#enforce({ ...back, why: 'gone' }, plan);
     this.#before = undefined;
-    this.#say({ ...back, why: 'failed', digest: plan.digest, prepareMs: 0 });
+    this.#notBefore = monotonicMs() + RETRY_MS;
+    this.#say({ ...back, why: 'failed', digest: plan.digest, planMs: 0, prepareMs: 0 });
   }
 
   async #enforce(decision: Decision, plan: Rollout['plan']): Promise<void> {
-    const { settings, frames } = this.#options.running;
+    const { running, frames = () => running.frames } = this.#options;
     const next = { draft: decision.draft, plan };
     // Before it is announced: the first answers may be told at once.
     this.#judge(next);
-    await this.#deps.controller.rollOut({ plan, settings, frames });
+    await this.#deps.controller.rollOut({
+      plan,
+      settings: running.settings,
+      frames: frames(decision.draft),
+    });
     this.#before = this.#inForce;
     this.#inForce = next;
     this.#replanner.changed(decision);
@@ -205,7 +275,7 @@ export class Replanning {
   }
 
   #say(change: PlanChange): void {
-    const { why, fromMs, toMs, digest, prepareMs } = change;
+    const { why, fromMs, toMs, digest, planMs, prepareMs } = change;
     this.#deps.log.info(
       {
         pipeline: this.#inForce.plan.plan.pipeline,
@@ -213,11 +283,21 @@ export class Replanning {
         why,
         fromMs: Math.round(fromMs),
         toMs: Math.round(toMs),
+        planMs: Math.round(planMs),
         prepareMs: Math.round(prepareMs),
-        factors: Object.fromEntries([...this.#replanner.factors()].map(([id, { speed }]) => [id, speed])),
+        factors: Object.fromEntries(
+          [...this.#replanner.factors()].map(([id, { speed, link }]) => [
+            id,
+            { speed: rounded(speed), link: rounded(link) },
+          ]),
+        ),
       },
       'plan changed',
     );
     this.#options.changed?.(change);
   }
+}
+
+function rounded(factor: number): number {
+  return Math.round(100 * factor) / 100;
 }

@@ -1,22 +1,25 @@
-/** Telemetry of every dispatcher, from bytes to checked documents. */
+/** Telemetry of every dispatcher, from bytes to checked documents, and who takes how much of the devices. */
 
 import type { Bus } from '../../core/bus/bus.ts';
 import type { Topics } from '../../core/bus/topics.ts';
-import { validator } from '../../core/runtime/validate.ts';
+import { documentReader } from '../../core/control/documents.ts';
+import { type Contention, DeviceLoads } from '../../core/planning/replan/device-loads.ts';
+import { monotonicMs } from '../../core/runtime/clock.ts';
 import { type Telemetry, telemetrySchema } from '../../core/schema/generated/telemetry.ts';
 
 export interface TelemetryWatchDeps {
   readonly control: Bus;
   readonly topics: Topics;
-  readonly told: (telemetry: Telemetry) => void;
 }
 
-const check = validator<Telemetry>(telemetrySchema, 'wire-invalid', { what: 'telemetry', firstOnly: true });
 /** The largest document a dispatcher makes has some 500 rows of 300 bytes. */
 const MOST_BYTES = 500_000;
+const parse = documentReader<Telemetry>(telemetrySchema, { what: 'telemetry', mostBytes: MOST_BYTES });
 
 export class TelemetryWatch {
   readonly #deps: TelemetryWatchDeps;
+  readonly #loads = new DeviceLoads();
+  readonly #listeners = new Set<(telemetry: Telemetry) => void>();
   #undo: (() => Promise<void>) | undefined;
   /** Messages that were no telemetry. */
   rejected = 0;
@@ -36,18 +39,24 @@ export class TelemetryWatch {
     this.#undo = undefined;
   }
 
+  /** Hears every document; the returned function ends it. */
+  onTelemetry(listener: (telemetry: Telemetry) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** What a pipeline meets on a device; `own` says which plans are its own. */
+  contention(device: string, own: (plan: string) => boolean): Contention {
+    return this.#loads.contention(device, monotonicMs(), own);
+  }
+
   #receive(payload: Buffer): void {
     const telemetry = parse(payload);
-    if (telemetry === undefined) this.rejected++;
-    else this.#deps.told(telemetry);
-  }
-}
-
-function parse(payload: Buffer): Telemetry | undefined {
-  if (payload.length > MOST_BYTES) return undefined;
-  try {
-    return check(JSON.parse(payload.toString('utf8')));
-  } catch {
-    return undefined;
+    if (telemetry === undefined) {
+      this.rejected++;
+      return;
+    }
+    this.#loads.add(telemetry, monotonicMs());
+    for (const listener of this.#listeners) listener(telemetry);
   }
 }

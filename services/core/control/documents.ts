@@ -11,7 +11,6 @@ const checkAnnouncement = validator<Announcement>(announcementSchema, 'plan-inva
   what: 'announcement',
   firstOnly: true,
 });
-const checkStatus = validator<Status>(statusSchema, 'wire-invalid', { what: 'status', firstOnly: true });
 
 /** An announcement whose plan is whole and has the digest it claims; throws `plan-invalid` or `config-invalid`. */
 export function parseAnnouncement(payload: Buffer): Announcement {
@@ -31,14 +30,27 @@ export function parseAnnouncement(payload: Buffer): Announcement {
   return announcement;
 }
 
-/** A status, or undefined: a bad one is somebody else's mistake and must not stop us. */
-export function parseStatus(payload: Buffer): Status | undefined {
-  try {
-    return checkStatus(parseJson(payload));
-  } catch {
-    return undefined;
-  }
+/**
+ * Reads payloads as documents of a schema; undefined where one is not, or is longer than `mostBytes`: a bad one is
+ * somebody else's mistake and must not stop us.
+ */
+export function documentReader<T>(
+  schema: object,
+  { what, mostBytes = Number.POSITIVE_INFINITY }: { readonly what: string; readonly mostBytes?: number },
+): (payload: Buffer) => T | undefined {
+  const check = validator<T>(schema, 'wire-invalid', { what, firstOnly: true });
+  return (payload) => {
+    if (payload.length > mostBytes) return undefined;
+    try {
+      return check(parseJson(payload));
+    } catch {
+      return undefined;
+    }
+  };
 }
+
+/** A status, or undefined. */
+export const parseStatus = documentReader<Status>(statusSchema, { what: 'status' });
 
 function parseJson(payload: Buffer): unknown {
   try {

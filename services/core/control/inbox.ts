@@ -3,8 +3,7 @@
 import type { Bus } from '../bus/bus.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
-import { Assembler } from '../wire/assembler.ts';
-import type { Message } from '../wire/message.ts';
+import { Assembler, type Received } from '../wire/assembler.ts';
 
 export interface InboxDeps {
   readonly data: Bus;
@@ -13,7 +12,7 @@ export interface InboxDeps {
   /** Whether `handle` is done with the tensors when it returns: their memory is then used again. */
   readonly copies?: boolean;
   /** Called with every whole message and the bytes of its tensors. */
-  readonly handle: (message: Message, tensorBytes: number) => void;
+  readonly handle: (message: Received, tensorBytes: number) => void;
 }
 
 export class Inbox {

@@ -1,8 +1,9 @@
 /** Who is there: the retained status of every service of one role, kept current. */
 
-import type { Bus, Incoming } from '../bus/bus.ts';
+import type { Bus } from '../bus/bus.ts';
 import type { Role, Topics } from '../bus/topics.ts';
 import type { Status } from '../schema/generated/status.ts';
+import { Retained } from './retained.ts';
 
 export interface RosterDeps {
   readonly control: Bus;
@@ -18,56 +19,44 @@ export interface RosterDeps {
 }
 
 export class Roster {
-  readonly #deps: RosterDeps;
-  readonly #present = new Map<string, Status>();
-  #undo: (() => Promise<void>) | undefined;
-  /** Status messages that were no status. */
-  rejected = 0;
+  readonly #statuses: Retained<Status>;
 
-  constructor(deps: RosterDeps) {
-    this.#deps = deps;
+  constructor({ control, topics, role, parse, changed }: RosterDeps) {
+    this.#statuses = new Retained({
+      control,
+      filter: topics.filter('status', { role, id: '+' }),
+      idOf: (topic) => topics.parse('status', topic)?.id,
+      parse: (payload, id) => {
+        const status = parse(payload);
+        return status?.id === id && status.role === role ? status : undefined;
+      },
+      came: (status, retained) => {
+        if (status.state === 'offline') this.#statuses.forget(status.id);
+        changed(status, !retained);
+      },
+      erased: (status) => changed({ ...status, state: 'offline' }, true),
+    });
+  }
+
+  /** Status messages that were no status. */
+  get rejected(): number {
+    return this.#statuses.rejected;
   }
 
   async start(): Promise<void> {
-    const { control, topics, role } = this.#deps;
-    const filter = topics.filter('status', { role, id: '+' });
-    this.#undo = await control.subscribe(filter, (message) => this.#receive(message), { qos: 1 });
+    await this.#statuses.start();
   }
 
   async stop(): Promise<void> {
-    await this.#undo?.();
-    this.#undo = undefined;
-    this.#present.clear();
+    await this.#statuses.stop();
   }
 
   /** Services that take work: online, in order of id. */
   online(): Status[] {
-    return [...this.#present.values()]
-      .filter((status) => status.state === 'online')
-      .sort((a, b) => (a.id < b.id ? -1 : 1));
+    return this.#statuses.all().filter(({ state }) => state === 'online');
   }
 
   get(id: string): Status | undefined {
-    return this.#present.get(id);
-  }
-
-  #receive({ topic, payload, retained }: Incoming): void {
-    const names = this.#deps.topics.parse('status', topic);
-    // An empty retained message is how a status is erased for good.
-    if (payload.length === 0 && names !== undefined) {
-      const known = this.#present.get(names.id);
-      if (known === undefined) return;
-      this.#present.delete(names.id);
-      this.#deps.changed({ ...known, state: 'offline' }, true);
-      return;
-    }
-    const status = this.#deps.parse(payload);
-    if (status === undefined || status.id !== names?.id || status.role !== this.#deps.role) {
-      this.rejected++;
-      return;
-    }
-    if (status.state === 'offline') this.#present.delete(status.id);
-    else this.#present.set(status.id, status);
-    this.#deps.changed(status, !retained);
+    return this.#statuses.get(id);
   }
 }

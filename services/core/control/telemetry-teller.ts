@@ -1,4 +1,4 @@
-/** Says twice a second on the bus what a dispatcher has seen, where it has seen anything. */
+/** Says twice a second on the bus what a dispatcher has seen, where it has seen anything; sooner what is unusual. */
 
 import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
@@ -17,8 +17,11 @@ export interface TelemetryTellerDeps extends Teller {
   readonly workers: () => readonly WorkerSummary[];
 }
 
-/** A device that slows down is to be noticed within two or three of these. */
 const WINDOW_MS = 500;
+/** A window in which something unusual came ends so soon after it, for a device that slows down is to be noticed at once. */
+const HASTE_MS = 50;
+/** But is no shorter than this. */
+const SHORTEST_MS = 150;
 
 export class TelemetryTeller {
   readonly #deps: TelemetryTellerDeps;
@@ -26,7 +29,11 @@ export class TelemetryTeller {
   readonly #window = new TelemetryWindow();
   #timer: NodeJS.Timeout | undefined;
   #number = 0;
+  /** When the document before was told. */
   #since = 0;
+  /** When this window began, and when it ends. */
+  #began = 0;
+  #endsAt = 0;
 
   constructor(deps: TelemetryTellerDeps) {
     this.#deps = deps;
@@ -35,17 +42,35 @@ export class TelemetryTeller {
 
   start(): void {
     this.#since = monotonicMs();
-    this.#timer = setInterval(() => this.#tell(), WINDOW_MS);
-    this.#timer.unref();
+    this.#began = this.#since;
+    this.#tellAt(this.#since + WINDOW_MS);
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   /** An answer has come. */
   add(sample: Sample): void {
-    this.#window.add(sample);
+    if (this.#window.add(sample) && this.#timer !== undefined)
+      this.#tellAt(Math.max(monotonicMs() + HASTE_MS, this.#began + SHORTEST_MS));
+  }
+
+  /** Unless it tells sooner anyway. */
+  #tellAt(at: number): void {
+    if (this.#timer !== undefined && at >= this.#endsAt) return;
+    clearTimeout(this.#timer);
+    this.#endsAt = at;
+    this.#timer = setTimeout(() => this.#next(), at - monotonicMs());
+    this.#timer.unref();
+  }
+
+  #next(): void {
+    this.#began = monotonicMs();
+    this.#timer = undefined;
+    this.#tellAt(this.#began + WINDOW_MS);
+    this.#tell();
   }
 
   #tell(): void {

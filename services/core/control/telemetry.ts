@@ -20,6 +20,10 @@ const KEPT = 16;
 const MOST = 512;
 /** Windows without an answer after which a row's memory is let go. */
 const FORGET_AFTER = 60;
+/** An answer that took so many times what its row's took in the window before, or that part of it, is unusual. */
+const UNUSUAL = 2;
+/** And by so many milliseconds: short tasks are always up and down. */
+const UNUSUAL_MS = 5;
 
 class Row {
   readonly worker: string;
@@ -31,6 +35,8 @@ class Row {
   computeSum = 0;
   queueSum = 0;
   unused = 0;
+  /** Median of the window before; 0: there was none. */
+  #usualMs = 0;
   readonly #compute = new Float64Array(KEPT);
   readonly #queue = new Float64Array(KEPT);
   readonly #rest = new Float64Array(KEPT);
@@ -41,7 +47,8 @@ class Row {
     this.task = task;
   }
 
-  add(computeMs: number, queueMs: number, restMs: number | undefined, bytes: number): void {
+  /** Whether it is unusual. */
+  add(computeMs: number, queueMs: number, restMs: number | undefined, bytes: number): boolean {
     const at = this.count++ % KEPT;
     this.#compute[at] = computeMs;
     this.#queue[at] = queueMs;
@@ -49,6 +56,8 @@ class Row {
     this.computeSum += computeMs;
     this.queueSum += queueMs;
     this.bytes += bytes;
+    const [less, more] = [Math.min(computeMs, this.#usualMs), Math.max(computeMs, this.#usualMs)];
+    return this.#usualMs > 0 && more > UNUSUAL * less && more - less > UNUSUAL_MS;
   }
 
   /** The row as it is told; begins the next window. */
@@ -66,6 +75,7 @@ class Row {
       ...(timed === 0 ? {} : { restMs: median(this.#rest, timed) }),
       bytes,
     };
+    this.#usualMs = told.computeMs;
     this.count = 0;
     this.timed = 0;
     this.bytes = 0;
@@ -82,22 +92,25 @@ export class TelemetryWindow {
   #timeouts = new Map<string, number>();
   #omitted = 0;
 
-  /** An answer has come. One without a worker's stamps says nothing and is left out. */
-  add(sample: Sample): void {
+  /**
+   * An answer has come; whether it took unusually long or short, so that the window should end soon. One without a worker's
+   * stamps says nothing and is left out.
+   */
+  add(sample: Sample): boolean {
     const { receivedMs, startedMs, endedMs, totalMs } = sample;
-    if (receivedMs === undefined || startedMs === undefined || endedMs === undefined) return;
+    if (receivedMs === undefined || startedMs === undefined || endedMs === undefined) return false;
     const key = `${sample.worker} ${sample.plan} ${sample.task}`;
     let row = this.#rows.get(key);
     if (row === undefined) {
       if (this.#rows.size >= MOST) {
         this.#omitted++;
-        return;
+        return false;
       }
       row = new Row(sample);
       this.#rows.set(key, row);
     }
     const rest = totalMs === undefined ? undefined : Math.max(0, totalMs - (endedMs - receivedMs));
-    row.add(Math.max(0, endedMs - startedMs), Math.max(0, startedMs - receivedMs), rest, sample.bytes);
+    return row.add(Math.max(0, endedMs - startedMs), Math.max(0, startedMs - receivedMs), rest, sample.bytes);
   }
 
   /** What there is to tell of the window that ends now, or undefined where nothing happened; begins the next one. */

@@ -72,6 +72,19 @@ export interface DispatchCounters {
   readonly strangers: number;
 }
 
+/** Of a dispatcher that has just begun. */
+export const NO_COUNTS: DispatchCounters = {
+  submitted: 0,
+  done: 0,
+  failed: 0,
+  cancelled: 0,
+  sent: 0,
+  reissued: 0,
+  timeouts: 0,
+  overBudget: 0,
+  strangers: 0,
+};
+
 export interface WorkerSummary {
   readonly id: string;
   readonly active: number;

@@ -1,4 +1,4 @@
-/** A worker as a dispatcher sees it, and which one gets a task. */
+/** A worker as a dispatcher sees it, and which ones a task may go to. */
 
 import { extents } from '../tensor/region.ts';
 import type { Task } from './plan-index.ts';
@@ -49,6 +49,8 @@ export function placementOf(
 export interface Attempt {
   /** The item as it then was: one that ended may have been submitted again under the same key. */
   readonly owner: object;
+  /** Of the item. */
+  readonly sort: string;
   /** When the dispatcher stops counting on it. */
   expiresAt: number;
 }
@@ -62,6 +64,8 @@ export class WorkerState {
   timeouts = 0;
   /** Failures and timeouts since the last success: a worker in trouble is asked last. */
   troubles = 0;
+  /** When it began with the oldest of its tasks, as far as can be told from outside. */
+  since = 0;
 
   constructor(view: WorkerView) {
     this.view = view;
@@ -92,53 +96,6 @@ export function candidates(
   const { devices } = placement;
   const listed = suitable.filter(({ view }) => devices?.includes(view.id));
   return listed.length > 0 ? listed : suitable;
-}
-
-/** Failures and timeouts in a row from which on a worker is asked after all others: one alone may be a lost message. */
-const TROUBLED = 2;
-
-/**
- * The idle candidate to take: first one that has not let this task time out, then one that is not in trouble, then
- * one with nothing to do, or a task would wait behind another while somebody listed after it stands idle; then by the
- * plan's order, then the one with least trouble, then with most slots free, then by id, so that equal states give
- * equal choices.
- */
-export function choose(
-  among: readonly WorkerState[],
-  { devices }: Placement,
-  avoid: ReadonlySet<string>,
-  key: string,
-): WorkerState | undefined {
-  let best: WorkerState | undefined;
-  let bestRank: readonly (number | string)[] = [];
-  for (const worker of among) {
-    // A worker still busy with an earlier item of this key would answer for both at once.
-    if (!worker.idle || worker.active.has(key)) continue;
-    const { id, slots } = worker.view;
-    const listed = devices?.indexOf(id) ?? 0;
-    const load = worker.active.size / slots;
-    const rank = [
-      avoid.has(id) ? 1 : 0,
-      worker.troubles < TROUBLED ? 0 : 1,
-      worker.active.size === 0 ? 0 : 1,
-      listed < 0 ? (devices?.length ?? 0) : listed,
-      worker.troubles,
-      load,
-      id,
-    ];
-    if (best !== undefined && !before(rank, bestRank)) continue;
-    best = worker;
-    bestRank = rank;
-  }
-  return best;
-}
-
-function before(a: readonly (number | string)[], b: readonly (number | string)[]): boolean {
-  for (const [i, value] of a.entries()) {
-    const other = b[i] as number | string;
-    if (value !== other) return value < other;
-  }
-  return false;
 }
 
 /** Why no worker can take a task, for people. */

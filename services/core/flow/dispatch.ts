@@ -5,23 +5,25 @@
  */
 
 import { type ErrorCode, TilepipeError } from '../runtime/errors.ts';
-import type {
-  DispatchAction,
-  DispatchCounters,
-  DispatcherOptions,
-  DispatchItem,
-  WorkerSummary,
+import { choose, Outlook } from './choose.ts';
+import {
+  type DispatchAction,
+  type DispatchCounters,
+  type DispatcherOptions,
+  type DispatchItem,
+  NO_COUNTS,
+  type WorkerSummary,
 } from './dispatch-types.ts';
 import {
   type Attempt,
   candidates,
-  choose,
   nobodyFor,
   type Placement,
   WorkerState,
   type WorkerView,
 } from './dispatch-worker.ts';
-import { type DurationSummary, Durations, type Stamps } from './durations.ts';
+import { type DurationSummary, Durations, queuedMs, type Stamps } from './durations.ts';
+import { Paces } from './paces.ts';
 
 export type {
   DispatchAction,
@@ -60,17 +62,8 @@ export class Dispatcher<T> {
   /** Items to be sent, in order of frame and submission. */
   readonly #pending: Live<T>[] = [];
   readonly #durations: Durations;
-  readonly #counts: Counts = {
-    submitted: 0,
-    done: 0,
-    failed: 0,
-    cancelled: 0,
-    sent: 0,
-    reissued: 0,
-    timeouts: 0,
-    overBudget: 0,
-    strangers: 0,
-  };
+  readonly #paces = new Paces();
+  readonly #counts: Counts = { ...NO_COUNTS };
   #budget: number;
 
   constructor(options: DispatcherOptions) {
@@ -131,8 +124,11 @@ export class Dispatcher<T> {
     let totalMs: number | undefined;
     if (live?.asked.has(worker)) {
       // A late answer counts too, or the deadline would never learn that it is too short.
-      totalMs = this.#options.now() - (live.asked.get(worker) as number);
-      this.#durations.record(live.item.sort, totalMs, stamps);
+      const now = this.#options.now();
+      const { sort } = live.item;
+      totalMs = now - (live.asked.get(worker) as number);
+      this.#durations.record(sort, totalMs, stamps);
+      this.#paces.record(worker, sort, totalMs - queuedMs(stamps), now);
       const state = this.#workers.get(worker);
       if (state !== undefined) {
         state.done++;
@@ -180,6 +176,7 @@ export class Dispatcher<T> {
     const state = this.#workers.get(worker);
     if (state === undefined) return [];
     this.#workers.delete(worker);
+    this.#paces.forget(worker);
     for (const [key, { owner }] of state.active) {
       const live = this.#items.get(key);
       if (live === undefined || live !== owner) continue;
@@ -256,29 +253,33 @@ export class Dispatcher<T> {
   /** Gives pending items to idle workers, the oldest frame first. */
   #pump(): DispatchAction<T>[] {
     const actions: DispatchAction<T>[] = [];
+    if (this.#pending.length === 0) return actions;
     let idle = 0;
     for (const worker of this.#workers.values()) if (worker.idle) idle++;
+    const outlook = new Outlook(this.#paces, this.#options.now());
     for (let i = 0; i < this.#pending.length && idle > 0; ) {
       const live = this.#pending[i] as Live<T>;
       const among = candidates(this.#workers.values(), live.item, live.refused);
-      const worker = choose(among, live.item, live.avoid, live.item.key);
+      const worker = choose(among, live.item, live.avoid, outlook);
       if (worker === undefined) {
         i++;
         continue;
       }
       this.#pending.splice(i, 1);
-      actions.push(this.#send(live, worker));
+      actions.push(this.#send(live, worker, outlook.doneInMs(worker, live.item.sort)));
+      outlook.sent(worker);
       if (!worker.idle) idle--;
     }
     return actions;
   }
 
-  #send(live: Live<T>, worker: WorkerState): DispatchAction<T> {
+  #send(live: Live<T>, worker: WorkerState, expectedMs: number | undefined): DispatchAction<T> {
     const now = this.#options.now();
     const { item } = live;
     // Twice the time for each further attempt: on a link that has become slow, more copies would only slow it more.
-    const expiresAt = now + this.#durations.deadlineMs(item.sort) * 2 ** live.attempts;
-    worker.active.set(item.key, { owner: live, expiresAt });
+    const expiresAt = now + this.#durations.deadlineMs(item.sort, expectedMs) * 2 ** live.attempts;
+    if (worker.active.size === 0) worker.since = now;
+    worker.active.set(item.key, { owner: live, sort: item.sort, expiresAt });
     live.asked.set(worker.view.id, now);
     live.out++;
     live.attempts++;
@@ -385,9 +386,11 @@ export class Dispatcher<T> {
   }
 
   #free(worker: string, key: string): Attempt | undefined {
-    const active = this.#workers.get(worker)?.active;
-    const attempt = active?.get(key);
-    if (attempt !== undefined) active?.delete(key);
+    const state = this.#workers.get(worker);
+    const attempt = state?.active.get(key);
+    if (state === undefined || attempt === undefined) return undefined;
+    state.active.delete(key);
+    state.since = this.#options.now();
     return attempt;
   }
 }

@@ -7,6 +7,11 @@ export interface Stamps {
   readonly endedMs?: number | undefined;
 }
 
+/** Milliseconds a task waited at its worker for others; 0 where the worker does not say. */
+export function queuedMs({ receivedMs, startedMs }: Stamps): number {
+  return receivedMs === undefined || startedMs === undefined ? 0 : Math.max(0, startedMs - receivedMs);
+}
+
 export interface DurationSummary {
   readonly count: number;
   /** Medians of the last ones, in milliseconds: sent to done, and within that the sub-model itself. */
@@ -48,11 +53,11 @@ export class Durations {
     if (this.#recent.size > SORTS) this.#recent.delete(this.#recent.keys().next().value as string);
   }
 
-  /** Time a task of this sort may take, in milliseconds. */
-  deadlineMs(sort: string): number {
+  /** Milliseconds a task of this sort may take, where its worker is expected to need `expectedMs`: slow ones are rare among the last. */
+  deadlineMs(sort: string, expectedMs = 0): number {
     const recent = this.#recent.get(sort);
     if (recent === undefined) return this.#firstDeadlineMs;
-    return Math.max(SHORTEST_MS, SLACK * quantile(recent.totals, 0.95));
+    return Math.max(SHORTEST_MS, SLACK * Math.max(expectedMs, quantile(recent.totals, 0.95)));
   }
 
   summary(): Record<string, DurationSummary> {

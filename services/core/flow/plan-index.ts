@@ -2,6 +2,7 @@
 
 import type { Plan } from '../schema/generated/plan.ts';
 import { type Range, type Region, sameRegion } from '../tensor/region.ts';
+import { DEFLATE } from '../wire/codecs.ts';
 
 export { canonicalJson, planDigest } from './plan-digest.ts';
 export { validatePlan } from './validate-plan.ts';
@@ -41,6 +42,7 @@ export class PlanIndex {
   readonly #from = new Map<string, IndexedTransfer[]>();
   readonly #to = new Map<string, IndexedTransfer[]>();
   readonly #deliveries = new Map<string, readonly Delivery[]>();
+  readonly #packed = new Map<string, ReadonlySet<string>>();
 
   /** `plan` must have passed `validatePlan`. */
   constructor(plan: Plan) {
@@ -66,6 +68,18 @@ export class PlanIndex {
   /** Transfers into a task, in plan order. */
   transfersTo(task: string): readonly IndexedTransfer[] {
     return this.#to.get(task) ?? [];
+  }
+
+  /** Inputs of a task that travel deflated in its `task` message: those of which every transfer asks for it. */
+  packedInputs(task: string): ReadonlySet<string> {
+    let found = this.#packed.get(task);
+    if (found === undefined) {
+      const transfers = this.transfersTo(task);
+      const plain = new Set(transfers.filter(({ codec }) => codec !== DEFLATE).map(({ tensor }) => tensor));
+      found = new Set(transfers.map(({ tensor }) => tensor).filter((tensor) => !plain.has(tensor)));
+      this.#packed.set(task, found);
+    }
+    return found;
   }
 
   /** Who dispatches a task that runs; undefined for the source, the sink and strangers. */

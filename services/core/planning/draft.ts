@@ -1,7 +1,10 @@
 /** A plan before its sub-models are written: blocks, parts, devices, and what is expected of it. */
 
+import type { CutCodec } from '../graph/cut-codecs.ts';
 import type { FusedBlock, Tile } from '../tiling/types.ts';
 import type { Work } from './cost/work.ts';
+
+export type { CutCodec } from '../graph/cut-codecs.ts';
 
 /** How a block runs. */
 export type Mode = 'whole' | 'tile' | 'shard';
@@ -13,8 +16,12 @@ export interface DraftPart {
   /** Devices that may run it, the preferred first: one where it is bound, several where it is bound late, none: any. */
   readonly devices: readonly string[];
   readonly work: Work;
+  /** As they travel, by the codecs of the draft. */
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** Bytes of those before they were deflated. */
+  readonly packedIn?: number;
+  readonly packedOut?: number;
   /** Bytes it needs on a device beside the weights of its block: activations at their peak. */
   readonly activationBytes: number;
   /** Bytes of weights its sub-model reads. */
@@ -26,6 +33,8 @@ export interface DraftPart {
 export interface DraftBlock {
   readonly block: FusedBlock;
   readonly mode: Mode;
+  /** Tiles take strips from their neighbours instead of computing them again: every second waits for both. */
+  readonly reuse?: boolean;
   readonly parts: readonly DraftPart[];
   /** Why it runs in one piece, where something else was to be expected. */
   readonly reason?: string;
@@ -45,6 +54,12 @@ export interface Prediction {
   readonly memoryBytes: Readonly<Record<string, number>>;
 }
 
+/** Bytes of an element on the wire, `elementBytes` being those of the tensor; codecs are for float32 and float16. */
+export function codecBytes(codec: CutCodec, elementBytes: number): number {
+  if (codec === 'raw') return elementBytes;
+  return codec === 'fp16' ? Math.min(elementBytes, 2) : 1;
+}
+
 /** Which idea of distribution a plan follows. */
 export type Strategy = 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'mixed';
 
@@ -54,4 +69,8 @@ export interface Draft {
   /** Frames under way at once that it is meant for. */
   readonly inFlight: number;
   readonly predicted: Prediction;
+  /** Codecs of cut tensors, by their names in the model's graph; absent is raw. */
+  readonly codecs?: Readonly<Record<string, CutCodec>>;
+  /** Cut tensors that travel deflated, on top of their codec, by the same names. */
+  readonly packed?: readonly string[];
 }

@@ -1,5 +1,6 @@
 /** Writes a plan: the dataflow graph of a cut model, every transfer from the intersection of two regions. */
 
+import type { CodedCut } from '../graph/cut-codecs.ts';
 import type { Graph } from '../graph/types.ts';
 import type { Plan } from '../schema/generated/plan.ts';
 import { intersect, type Region, whole } from '../tensor/region.ts';
@@ -55,6 +56,10 @@ export interface PlanInput {
   /** Number of turns, where some tasks are replicas. */
   readonly replicas?: number;
   readonly predicted?: Omit<Prediction, 'memoryBytes'>;
+  /** How tensors that travel in a short form stand for those of the model, by the latter's names. */
+  readonly codecs?: ReadonlyMap<string, CodedCut>;
+  /** Tensors that travel deflated. */
+  readonly packed?: ReadonlySet<string>;
 }
 
 type Task = Plan['tasks'][number];
@@ -95,7 +100,7 @@ export function planDocument(input: PlanInput): Plan {
     }
   }
   tasks.push(sinkTask(graph));
-  const transfers = connect(tasks);
+  const transfers = connect(tasks, input.packed ?? new Set());
   for (const task of tasks) {
     for (const piece of [...task.inputs, ...task.outputs]) names.add(piece.tensor);
   }
@@ -137,7 +142,7 @@ function prediction({
 
 /** A strip is described as the tensor it is of, in whose rows and columns its regions are. */
 function describeTensor(
-  { graph, axes }: PlanInput,
+  { graph, axes, codecs = new Map() }: PlanInput,
   name: string,
   strips: ReadonlyMap<string, Strip>,
 ): Plan['tensors'][string] {
@@ -148,7 +153,26 @@ function describeTensor(
     dtype: tensor?.dtype ?? 'float32',
     shape: [...(tensor?.shape ?? [])],
     ...(spatial === undefined ? {} : { spatial: [spatial.row, spatial.column] }),
+    ...describeCodec(codecs, name),
   };
+}
+
+function describeCodec(
+  codecs: ReadonlyMap<string, CodedCut>,
+  name: string,
+): Pick<Plan['tensors'][string], 'codec'> {
+  for (const [of, { codec, wire, scale, zeroPoint }] of codecs) {
+    if (wire !== name) continue;
+    return {
+      codec: {
+        of,
+        codec,
+        ...(scale === undefined ? {} : { scale }),
+        ...(zeroPoint === undefined ? {} : { zeroPoint }),
+      },
+    };
+  }
+  return {};
 }
 
 function sourceTask(graph: Graph): Task {
@@ -189,7 +213,7 @@ function runTask(block: FusedBlock, part: PlannedPart): Task {
 }
 
 /** A transfer for every producer whose region meets what a consumer needs; covers are exact, so together they fill it. */
-function connect(tasks: readonly Task[]): Transfer[] {
+function connect(tasks: readonly Task[], packed: ReadonlySet<string>): Transfer[] {
   const makers = new Map<string, { id: string; region: Region; replica: number | undefined }[]>();
   for (const { id, outputs, replica } of tasks) {
     for (const { tensor, region } of outputs) {
@@ -205,7 +229,13 @@ function connect(tasks: readonly Task[]): Transfer[] {
         if (!sameFrames(maker.replica, consumer.replica)) continue;
         const common = intersect(maker.region, need.region);
         if (common === undefined) continue;
-        transfers.push({ from: maker.id, to: consumer.id, tensor: need.tensor, region: mutable(common) });
+        transfers.push({
+          from: maker.id,
+          to: consumer.id,
+          tensor: need.tensor,
+          region: mutable(common),
+          ...(packed.has(need.tensor) ? { codec: 'deflate' } : {}),
+        });
       }
     }
   }

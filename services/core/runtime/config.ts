@@ -25,7 +25,9 @@ export function loadConfig<T>(
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new TilepipeError('config-invalid', `${path}: ${(error as Error).message}`, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    const problem = code === 'ENOENT' ? `${path} does not exist` : `${path}: ${message}`;
+    throw new TilepipeError('config-invalid', problem, { cause: error });
   }
   return parseConfig(text, path, validate, environment);
 }
@@ -39,7 +41,11 @@ export function parseConfig<T>(
 ): T {
   const document = parseDocument(text, { prettyErrors: true });
   const [problem] = document.errors;
-  if (problem) throw new TilepipeError('config-invalid', `${path}: ${problem.message.split('\n')[0]}`);
+  if (problem)
+    throw new TilepipeError(
+      'config-invalid',
+      `${path}: ${problem.message.split('\n')[0]?.replace(/:$/, '')}`,
+    );
   const context: Context = { path, environment, folder: dirname(resolve(path)) };
   return validate(substitute(document.toJS() ?? {}, '', context), path);
 }

@@ -23,13 +23,13 @@ export const ERRORS = {
   ),
   'config-invalid': row(
     EXIT.usage,
-    'The configuration has an unknown key or a bad value.',
-    'Correct the named key.',
+    'A configuration file is missing, or has an unknown key or a bad value.',
+    'Correct the file or the key that is named.',
   ),
   'model-unreadable': row(
     EXIT.badInput,
-    'The file is not an ONNX model, or is damaged.',
-    'Export or download it again and check its sha256.',
+    'The file is not there, is not an ONNX model, or is damaged.',
+    'Check the path; export or download it again and check its sha256.',
   ),
   'model-unsupported': row(
     EXIT.badInput,
@@ -65,6 +65,11 @@ export const ERRORS = {
     EXIT.checkFailed,
     'No plan of the kinds asked for fits the devices and their memory.',
     'Add a device, give the devices named more memory, allow other strategies, or take a smaller model.',
+  ),
+  'accuracy-refused': row(
+    EXIT.checkFailed,
+    'Codecs lose more than the accuracy budget allows on the sample frames.',
+    'Allow more (relativeRms, labels), give samples like the real frames, or plan with accuracy exact.',
   ),
   'wire-invalid': row(
     EXIT.badInput,
@@ -151,6 +156,11 @@ export const ERRORS = {
     EXIT.environment,
     'Devices cannot be emulated on this machine.',
     'Use a Linux machine as root, with iproute2 and the control group controller for processor time.',
+  ),
+  'memory-exceeded': row(
+    EXIT.environment,
+    'What runs on an emulated device holds more memory than the device is to have.',
+    'Give the device more memory, or end what runs on it first.',
   ),
   'verify-failed': row(
     EXIT.checkFailed,

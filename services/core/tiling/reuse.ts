@@ -42,18 +42,35 @@ interface Reworked {
   readonly joins: Joins;
 }
 
-/**
- * The tiles of a block in the order of the cover, as `tileBlock` makes them but for the work they share: `strips`
- * tells which of their inputs and outputs are strips. Throws `tiling-refused` where `tileBlock` does, and for covers
- * that are strips neither of rows nor of columns, and for more strips than a message carries.
- */
+/** A tile that shares work, and what of the block it makes. */
+export interface ReusePart {
+  readonly tile: Tile;
+  readonly regions: BlockRegions;
+}
+
+/** The tiles of `reuseParts` alone. */
 export function reuseTiles(
   graph: Graph,
   analysis: Analysis,
   block: FusedBlock,
   cover: Cover,
-  { order = 'alternate', sends = () => true }: ReuseOptions = {},
+  options?: ReuseOptions,
 ): Tile[] {
+  return reuseParts(graph, analysis, block, cover, options).map(({ tile }) => tile);
+}
+
+/**
+ * The tiles of a block in the order of the cover, as `tileBlock` makes them but for the work they share: `strips`
+ * tells which of their inputs and outputs are strips. Throws `tiling-refused` where `tileBlock` does, and for covers
+ * that are strips neither of rows nor of columns, and for more strips than a message carries.
+ */
+export function reuseParts(
+  graph: Graph,
+  analysis: Analysis,
+  block: FusedBlock,
+  cover: Cover,
+  { order = 'alternate', sends = () => true }: ReuseOptions = {},
+): ReusePart[] {
   const along = alongOf(block, cover);
   const tiles = tileBlock(graph, analysis, block, cover);
   const held: (Held | undefined)[] = [];
@@ -75,7 +92,7 @@ export function reuseTiles(
   );
   return tiles.map((tile, index) => {
     const { regions } = worked[index] as Reworked;
-    return withStrips(graph, analysis, block, tile, regions, strips);
+    return { tile: withStrips(graph, analysis, block, tile, regions, strips), regions };
   });
 }
 

@@ -105,7 +105,7 @@ export class Assembler {
       const slice = payload.subarray(ENVELOPE_BYTES);
       const body = envelope.parts === 1 ? this.#count(payload) && slice : this.#add(from, envelope, slice);
       if (body === undefined) return undefined;
-      const { meta, tensors, misaligned } = decodeBody(body, envelope.kind);
+      const { meta, tensors, misaligned } = decodeBody(body, envelope.kind, this.#options.maxBodyBytes);
       this.#misaligned += misaligned;
       this.#messages++;
       return { meta, tensors, release: envelope.parts === 1 ? keep : this.#giver(body) };

@@ -38,7 +38,19 @@ const fp16: Codec = {
   },
 };
 
+/** Lossless, of any tensor. */
+export const DEFLATE = 'deflate';
+
+/** How long it gets depends on the bytes: a message is laid out with a row of bytes that are deflated already (deflate.ts). */
+const deflate: Codec = {
+  wireType: (dtype) => (dtype === 'uint8' ? dtype : undefined),
+  tensorType: () => undefined,
+  encode: raw.encode,
+  decode: raw.decode,
+};
+
 export const CODECS: ReadonlyMap<string, Codec> = new Map([
   ['raw', raw],
   ['fp16', fp16],
+  [DEFLATE, deflate],
 ]);

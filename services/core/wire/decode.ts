@@ -5,8 +5,9 @@ import type { DType } from '../graph/types.ts';
 import { MAX_RANK } from '../tensor/copy.ts';
 import { elementBytes, fromSafetensorsName, tensorBytes } from '../tensor/dtype.ts';
 import { whole } from '../tensor/region.ts';
-import { CODECS } from './codecs.ts';
-import { MAX_HEADER_BYTES, MAX_NAME_LENGTH, MAX_TENSORS } from './limits.ts';
+import { CODECS, DEFLATE } from './codecs.ts';
+import { inflated, unpackedBytes } from './deflate.ts';
+import { DEFAULT_MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_NAME_LENGTH, MAX_TENSORS } from './limits.ts';
 import type { Message, MessageKind, MessageMeta, Piece, TensorData } from './message.ts';
 import { isObject, metadataFromText, parseJson } from './metadata.ts';
 import { WireError } from './wire-error.ts';
@@ -26,9 +27,14 @@ interface Entry {
 
 /**
  * Reads a body. Tensors are views into it wherever they are aligned to their elements, in the order of their bytes.
- * `kind`, where given, is the envelope's, which the metadata must repeat. Throws WireError.
+ * `kind`, where given, is the envelope's, which the metadata must repeat; deflated tensors unpack to no more than
+ * `maxBodyBytes` together. Throws WireError.
  */
-export function decodeBody(body: Buffer, kind?: MessageKind): Decoded {
+export function decodeBody(
+  body: Buffer,
+  kind?: MessageKind,
+  maxBodyBytes: number = DEFAULT_MAX_BODY_BYTES,
+): Decoded {
   const header = readHeader(body);
   const meta = metadataFromText(
     Object.hasOwn(header, '__metadata__') ? header.__metadata__ : undefined,
@@ -36,6 +42,7 @@ export function decodeBody(body: Buffer, kind?: MessageKind): Decoded {
   );
   const data = body.subarray(8 + Number(body.readBigUInt64LE(0)));
   const entries = readEntries(header, data.length);
+  checkUnpacked(entries, meta, maxBodyBytes);
   const tensors: TensorData[] = [];
   let misaligned = 0;
   for (const entry of entries) {
@@ -101,9 +108,20 @@ function isNatural(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
+function checkUnpacked(entries: readonly Entry[], { codecs, packed }: MessageMeta, most: number): void {
+  if (packed === undefined) return;
+  let bytes = 0;
+  for (const { name } of entries) if (codecs?.[name] === DEFLATE) bytes += unpackedBytes(name, packed[name]);
+  if (!(bytes <= most)) throw new WireError('codec', `${DEFLATE} of ${bytes} bytes`);
+}
+
 function applyCodec({ name, dtype, shape }: Entry, bytes: Uint8Array, meta: MessageMeta): TensorData {
   const codecName = meta.codecs?.[name];
   if (codecName === undefined || codecName === 'raw') return { name, dtype, shape, bytes };
+  if (codecName === DEFLATE) {
+    if (dtype !== 'uint8' || shape.length !== 1) throw new WireError('codec', `${DEFLATE} of ${dtype}`);
+    return inflated(name, bytes, meta.packed?.[name]);
+  }
   const codec = CODECS.get(codecName);
   if (codec === undefined) throw new WireError('codec', codecName.slice(0, 64));
   const decoded = codec.tensorType(dtype);

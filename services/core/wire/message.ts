@@ -25,6 +25,12 @@ export interface TensorData {
   readonly bytes: Uint8Array;
 }
 
+/** What a deflated tensor unpacks to; `dtype` is a safetensors name. */
+export interface PackedTensor {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+}
+
 /** A piece of a plan's tensor: `tensor.shape` equals the extents of `region`. */
 export interface Piece {
   readonly tensor: TensorData;
@@ -63,6 +69,8 @@ export interface MessageMeta {
   readonly regions?: Readonly<Record<string, Region>>;
   /** Codec of each tensor's bytes; absent: raw. */
   readonly codecs?: Readonly<Record<string, string>>;
+  /** Of each tensor with codec `deflate`. */
+  readonly packed?: Readonly<Record<string, PackedTensor>>;
   /** Error code of the table in runtime/errors.ts. */
   readonly code?: string;
   readonly message?: string;

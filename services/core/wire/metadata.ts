@@ -2,7 +2,7 @@
 
 import type { Region } from '../tensor/region.ts';
 import { MAX_TEXT_LENGTH } from './limits.ts';
-import { MESSAGE_KINDS, type MessageKind, type MessageMeta } from './message.ts';
+import { MESSAGE_KINDS, type MessageKind, type MessageMeta, type PackedTensor } from './message.ts';
 import { WireError } from './wire-error.ts';
 
 type Field = Exclude<keyof MessageMeta, 'kind'>;
@@ -31,6 +31,7 @@ export const METADATA_FIELDS = {
   endedMs: 'time',
   regions: 'json',
   codecs: 'json',
+  packed: 'json',
   code: 'name',
   message: 'text',
   extra: 'json',
@@ -91,6 +92,7 @@ function readField(field: Field, form: Form, text: string): unknown {
     if (value === undefined) throw new WireError('metadata-value', field);
     if (field === 'regions') return readRegions(value);
     if (field === 'codecs') return readCodecs(value);
+    if (field === 'packed') return readPacked(value);
     return value;
   }
   const number = /^[0-9]{1,16}(\.[0-9]{1,9})?$/.test(text) ? Number(text) : Number.NaN;
@@ -140,6 +142,24 @@ function readCodecs(value: unknown): Record<string, string> {
     codecs[name] = codec;
   }
   return codecs;
+}
+
+function readPacked(value: unknown): Record<string, PackedTensor> {
+  if (!isObject(value)) throw new WireError('metadata-value', 'packed');
+  const packed: Record<string, PackedTensor> = Object.create(null);
+  for (const name of Object.keys(value)) {
+    const entry = value[name];
+    if (!isObject(entry)) throw new WireError('metadata-value', 'packed');
+    const { dtype, shape } = entry;
+    if (typeof dtype !== 'string' || !Array.isArray(shape) || !shape.every(isNatural))
+      throw new WireError('metadata-value', 'packed');
+    packed[name] = { dtype, shape };
+  }
+  return packed;
+}
+
+function isNatural(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** The value, or undefined where the text is no JSON; `null` is no value any field has. */

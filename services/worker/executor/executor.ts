@@ -6,6 +6,8 @@ export interface RunResult {
   readonly outputs: readonly TensorData[];
   /** Time inside the executor, in milliseconds of the monotonic clock. */
   readonly computeMs: number;
+  /** Frees the outputs at once: no view of them may be used again. Nobody has to; the collector takes them, later. */
+  release(): void;
 }
 
 export interface Executor {

@@ -6,23 +6,26 @@
 
 import { createHash } from 'node:crypto';
 import {
+  closeSync,
   existsSync,
   linkSync,
+  openSync,
   readdirSync,
-  readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
   utimesSync,
 } from 'node:fs';
 import { arch, cpus } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /** Names inside the folder of one optimised form; the model refers to the weights by that name. */
 export const MODEL_FILE = 'model.onnx';
 export const WEIGHTS_FILE = 'weights';
 
 const DIGEST = /^[0-9a-f]{64}$/;
+const DIGEST_PIECE = 2 ** 20;
 
 /**
  * Folder of the optimised form of a sub-model file, or undefined where the file is not named by its digest:
@@ -36,21 +39,56 @@ export function optimisedFolder(below: string, executor: string, path: string): 
 }
 
 /**
+ * Makes a draft the form in `folder`. Workers that share the cache may make the same form at the same time: the first
+ * to be done is kept, whole, and the draft of every other goes. Throws where the disk does not take it.
+ */
+export function keepForm(draft: string, folder: string): void {
+  shareWeights(draft, dirname(folder));
+  try {
+    renameSync(draft, folder);
+  } catch (error) {
+    // A folder that is not empty is never replaced: somebody else's form is there.
+    if (!existsSync(join(folder, MODEL_FILE))) throw error;
+    rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+/**
  * Pad patterns of one block have the same weights: equal files become one by hard links, so that they are in
  * memory once. `draft` holds a weights file, `shelf` is the folder of all forms.
  */
-export function shareWeights(draft: string, shelf: string): void {
+function shareWeights(draft: string, shelf: string): void {
   const file = join(draft, WEIGHTS_FILE);
   if (!existsSync(file)) return;
-  const digest = createHash('sha256').update(readFileSync(file)).digest('hex');
-  const shared = join(shelf, `weights-${digest}`);
-  if (!existsSync(shared)) {
-    linkSync(file, shared);
-    return;
-  }
-  linkSync(shared, `${file}.shared`);
-  rmSync(file);
+  const shared = join(shelf, `weights-${digestOf(file)}`);
+  if (linked(file, shared) || !linked(shared, `${file}.shared`)) return;
   renameSync(`${file}.shared`, file);
+}
+
+/** Piece by piece: the weights of a large model are not wanted in memory twice. */
+function digestOf(file: string): string {
+  const hash = createHash('sha256');
+  const piece = Buffer.allocUnsafe(DIGEST_PIECE);
+  const opened = openSync(file, 'r');
+  try {
+    for (let taken = readSync(opened, piece); taken > 0; taken = readSync(opened, piece))
+      hash.update(piece.subarray(0, taken));
+  } finally {
+    closeSync(opened);
+  }
+  return hash.digest('hex');
+}
+
+/** False where the new name is taken, or the file has gone: another worker links or tidies up at the same time. */
+function linked(file: string, name: string): boolean {
+  try {
+    linkSync(file, name);
+    return true;
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST' && code !== 'ENOENT') throw error;
+    return false;
+  }
 }
 
 /** Forms nobody loaded for this long are made again when they are needed after all. */
@@ -83,7 +121,21 @@ export function removeUnused(below: string, now = Date.now()): void {
 /** Tags of an ONNX node's operator name: field 4 of NodeProto, as protobuf writes it. */
 const operatorName = (op: string): Buffer => Buffer.concat([Buffer.from([0x22, op.length]), Buffer.from(op)]);
 const GEMM = operatorName('Gemm');
-const PACKED = ['Conv', 'ConvTranspose', 'MatMul'].map(operatorName);
+/** Operators whose packed weights are worth their memory; on x86-64 a Conv has none. */
+const PACKED = [
+  ...[
+    'ConvTranspose',
+    'MatMul',
+    'MatMulInteger',
+    'QLinearMatMul',
+    'ConvInteger',
+    'QLinearConv',
+    'LSTM',
+    'GRU',
+  ],
+  ...(arch() === 'x64' ? [] : ['Conv']),
+].map(operatorName);
+const CONV = operatorName('Conv');
 
 /**
  * Whether a sub-model gains from unpacked weights: fully connected layers of one row each read their weights
@@ -91,4 +143,9 @@ const PACKED = ['Conv', 'ConvTranspose', 'MatMul'].map(operatorName);
  */
 export function runsUnpacked(model: Buffer): boolean {
   return model.includes(GEMM) && !PACKED.some((op) => model.includes(op));
+}
+
+/** Whether its weights are laid out anew for this processor: then the outcome is kept, and mapped. */
+export function isRewritten(model: Buffer): boolean {
+  return !runsUnpacked(model) || model.includes(CONV);
 }

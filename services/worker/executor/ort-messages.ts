@@ -27,7 +27,7 @@ export interface LoadPath {
   readonly path: string;
   /** Folder of the optimised form on this machine, used where it is there and made where it is not. */
   readonly optimised?: string | undefined;
-  /** Keep the weights as they lie in the file, without a packed copy. */
+  /** Keep the weights as they lie in the file (the model's, or that of its form), without a packed copy. */
   readonly unpacked: boolean;
 }
 

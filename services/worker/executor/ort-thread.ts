@@ -3,12 +3,13 @@
  * The only file that imports onnxruntime-node.
  */
 
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { env, InferenceSession, Tensor } from 'onnxruntime-node';
 import { typedView } from '../../core/tensor/dtype.ts';
-import { MODEL_FILE, shareWeights, touchForm, WEIGHTS_FILE } from './optimised.ts';
+import { freeMemory } from './free-memory.ts';
+import { keepForm, MODEL_FILE, touchForm, WEIGHTS_FILE } from './optimised.ts';
 import type { LoadBytes, LoadPath, OrtReply, OrtRequest, OrtSettings, PassedTensor } from './ort-messages.ts';
 
 type SessionOptions = InferenceSession.SessionOptions;
@@ -31,6 +32,10 @@ function options(
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
+    // An arena is its session's own and never shrinks: with one session per pad pattern they held 130 MB for tiles
+    // that need 10. Without one, a pattern (all activations in one piece) would be mapped anew in every run.
+    enableCpuMemArena: false,
+    enableMemPattern: false,
     logSeverityLevel: QUIET,
     graphOptimizationLevel: optimise ? graphOptimizationLevel : 'disabled',
     // Without this a second thread spins on a whole core between runs.
@@ -44,12 +49,12 @@ function openBytes({ model, folder }: LoadBytes): Promise<InferenceSession> {
 }
 
 async function open({ path, optimised, unpacked }: LoadPath): Promise<InferenceSession> {
-  if (unpacked) return InferenceSession.create(path, options('all', { disable_prepacking: '1' }));
-  if (optimised === undefined) return InferenceSession.create(path, options('all'));
+  const packing = unpacked ? { disable_prepacking: '1' } : {};
+  if (optimised === undefined) return InferenceSession.create(path, options('all', packing));
   const ready = join(optimised, MODEL_FILE);
   if (existsSync(ready)) {
     try {
-      const session = await InferenceSession.create(ready, options('disabled'));
+      const session = await InferenceSession.create(ready, options('disabled', packing));
       touchForm(optimised);
       return session;
     } catch {
@@ -57,29 +62,35 @@ async function open({ path, optimised, unpacked }: LoadPath): Promise<InferenceS
       rmSync(optimised, { recursive: true, force: true });
     }
   }
-  return (await makeOptimised(path, optimised)) ?? InferenceSession.create(path, options('all'));
+  return (
+    (await makeOptimised(path, optimised, packing)) ?? InferenceSession.create(path, options('all', packing))
+  );
 }
 
 /**
  * Optimises once, keeps the outcome as a file with its weights beside it, and loads that: the weights are then
  * mapped, not copied, and shared between processes. Undefined where the disk or the library cannot do it.
  */
-async function makeOptimised(path: string, folder: string): Promise<InferenceSession | undefined> {
+async function makeOptimised(
+  path: string,
+  folder: string,
+  packing: Readonly<Record<string, unknown>>,
+): Promise<InferenceSession | undefined> {
   let draft: string | undefined;
   try {
     mkdirSync(dirname(folder), { recursive: true });
     draft = mkdtempSync(`${folder}.`);
     const first = await InferenceSession.create(path, {
       ...options('all', {
+        ...packing,
         optimized_model_external_initializers_file_name: WEIGHTS_FILE,
         optimized_model_external_initializers_min_size_in_bytes: String(EXTERNAL_FROM_BYTES),
       }),
       optimizedModelFilePath: join(draft, MODEL_FILE),
     });
     await first.release();
-    shareWeights(draft, dirname(folder));
-    renameSync(draft, folder);
-    return await InferenceSession.create(join(folder, MODEL_FILE), options('disabled'));
+    keepForm(draft, folder);
+    return await InferenceSession.create(join(folder, MODEL_FILE), options('disabled', packing));
   } catch {
     if (draft !== undefined) rmSync(draft, { recursive: true, force: true });
     return undefined;
@@ -96,6 +107,8 @@ async function run(request: Extract<OrtRequest, { op: 'run' }>): Promise<OrtRepl
     request.outputs === undefined ? await session.run(feeds) : await session.run(feeds, request.outputs);
   const computeMs = performance.now() - started;
   const outputs = Object.entries(results).map(([name, tensor]) => fromTensor(name, tensor));
+  const passed = new Set(outputs.map(({ buffer }) => buffer));
+  freeMemory(request.inputs.map(({ buffer }) => buffer).filter((buffer) => !passed.has(buffer)));
   return { id: request.id, outputs, computeMs };
 }
 

@@ -7,7 +7,8 @@ import { type ErrorCode, TilepipeError } from '../../core/runtime/errors.ts';
 import { checkPlatform, type Platform } from '../../core/runtime/platform.ts';
 import type { TensorData } from '../../core/wire/message.ts';
 import type { Executor, RunResult } from './executor.ts';
-import { optimisedFolder, removeUnused, runsUnpacked } from './optimised.ts';
+import { freeMemory } from './free-memory.ts';
+import { isRewritten, optimisedFolder, removeUnused, runsUnpacked } from './optimised.ts';
 import type { LoadBytes, LoadPath, OrtReply, OrtRequest, OrtSettings, PassedTensor } from './ort-messages.ts';
 
 export interface OrtOptions {
@@ -17,6 +18,8 @@ export interface OrtOptions {
   readonly optimise?: boolean | undefined;
   /** Where optimised forms are kept; absent: every load optimises anew. */
   readonly optimised?: string | undefined;
+  /** Without `optimised`: keep weights as they lie in the file, without packed copies; false by default. */
+  readonly unpacked?: boolean | undefined;
   /** What it runs on; the process's own by default. */
   readonly platform?: Platform | undefined;
 }
@@ -117,7 +120,8 @@ export class OrtExecutor implements Executor {
       outputs?: readonly PassedTensor[];
       computeMs?: number;
     };
-    return { outputs: made.map(received), computeMs };
+    const release = (): void => freeMemory(made.map(({ buffer }) => buffer));
+    return { outputs: made.map(received), computeMs, release };
   }
 
   describe(): string {
@@ -146,15 +150,15 @@ export class OrtExecutor implements Executor {
 
   #placed(path: string): LoadPath {
     const { optimised } = this.#options;
-    if (optimised === undefined) return { path, unpacked: false };
-    let unpacked = false;
+    if (optimised === undefined) return { path, unpacked: this.#options.unpacked ?? false };
     const folder = optimisedFolder(optimised, `onnxruntime-node ${this.#version}`, path);
+    if (folder === undefined) return { path, unpacked: false };
     try {
-      unpacked = folder !== undefined && runsUnpacked(readFileSync(path));
+      const model = readFileSync(path);
+      return { path, optimised: isRewritten(model) ? folder : undefined, unpacked: runsUnpacked(model) };
     } catch (error) {
       throw new TilepipeError('model-refused', `${path}: ${(error as Error).message}`, { cause: error });
     }
-    return { path, optimised: folder, unpacked };
   }
 
   /** A thread that was lost is replaced, one that was stopped is not: nobody would end it any more. */

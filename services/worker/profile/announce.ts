@@ -45,7 +45,7 @@ async function ownProfile({ id, executor, threads, folder, log }: AnnounceDeps):
     executor: executor.describe(),
     measuredFor: GENERAL,
   };
-  const known = () => cache.get(key, id);
+  const known = () => cache.get(key, { device: id, memoryBytes: limits.memoryBytes });
   return oneAtATime(cache.lock(key), known, async () => {
     log.info('measuring this machine; once, and again after a change of hardware or executor');
     const profile = await measureProfile({ device: id, threads, limits });

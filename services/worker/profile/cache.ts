@@ -21,16 +21,16 @@ export class ProfileCache {
     this.#folder = folder;
   }
 
-  /** The profile of a key, for `device`; undefined where there is none, or a damaged one. */
-  get(key: ProfileKey, device: string): Profile | undefined {
+  /** The profile of a key, for `device` as it is allowed now; undefined where there is none, or a damaged one. */
+  get(key: ProfileKey, device: Pick<Profile, 'device' | 'memoryBytes'>): Profile | undefined {
     try {
-      return { ...check(JSON.parse(readFileSync(this.#path(key), 'utf8'))), device };
+      return { ...check(JSON.parse(readFileSync(this.#path(key), 'utf8'))), ...device };
     } catch {
       return undefined;
     }
   }
 
-  /** Keeps all but the link: that is a matter of where the device is. */
+  /** Keeps all but the link, a matter of where the device is; the memory limit may be another when it is read. */
   put(key: ProfileKey, profile: Profile): void {
     const { link: _, ...rest } = profile;
     const path = this.#path(key);

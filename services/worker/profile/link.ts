@@ -26,7 +26,7 @@ const LOST_MS = 20_000;
  * since a broker passes a message on when it has all of it. Up and down cannot be told apart by a device alone and are
  * given the same figure: the harmonic mean of both. Rejects with `broker-unreachable` where nothing comes back.
  */
-export async function measureLink(deps: LinkDeps): Promise<Omit<Link, 'together'>> {
+export async function measureLink(deps: LinkDeps): Promise<Link> {
   const trips: { readonly bytes: number; readonly ms: number }[] = [];
   let arrived: () => void = () => {};
   const undo = await deps.data.subscribe(deps.topic, () => arrived());
@@ -57,9 +57,7 @@ async function arrival(back: Promise<void>): Promise<void> {
 }
 
 /** From round trips; a bandwidth too high to be seen counts as that of memory. */
-export function fitLink(
-  trips: readonly { readonly bytes: number; readonly ms: number }[],
-): Omit<Link, 'together'> {
+export function fitLink(trips: readonly { readonly bytes: number; readonly ms: number }[]): Link {
   const rows = trips.map(({ bytes, ms }) => Float64Array.of(2 / ms, (2 * bytes) / ms));
   const found = nonNegativeLeastSquares(rows, new Float64Array(rows.length).fill(1), 2);
   const [latencyMs, msPerByte] = [...found] as [number, number];
@@ -69,8 +67,3 @@ export function fitLink(
 
 /** Milliseconds per byte at 10 GB/s. */
 const FASTEST = 1e-7;
-
-/** A link with what the same device measured while `devices` of them transferred at once. */
-export function withTogether(link: Link, devices: number, together: Omit<Link, 'together'>): Link {
-  return { ...link, together: { devices, ...together } };
-}

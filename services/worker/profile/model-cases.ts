@@ -36,29 +36,47 @@ const MOST_MACS = 1e9;
 /** Of all cases together, to bound the time a profile takes. */
 const MACS_IN_ALL = 15e9;
 
+export interface ModelCasesOptions {
+  /** Equal seeds make equal cases. Default 1: those of a profile. */
+  readonly seed?: number;
+  /** Cases at most. */
+  readonly most?: number;
+  /** Cases that must not be among them. */
+  readonly without?: readonly Case[];
+}
+
 /** The same cases for the same model every time. */
-export function modelCases(graph: Graph, analysis: Analysis): Case[] {
+export function modelCases(
+  graph: Graph,
+  analysis: Analysis,
+  { seed = 1, most = MOST_CASES, without = [] }: ModelCasesOptions = {},
+): Case[] {
   const stretches = partition(graph, analysis).filter(({ nodes }) =>
     nodes.some(({ index }) => !analysis.constantNodes.has(index)),
   );
-  const draw = generator(1);
+  const draw = generator(seed);
   const cases: Case[] = [];
-  const seen = new Set<string>();
+  const seen = new Set(without.map(keyOf));
   let macs = 0;
-  for (let attempt = 0; attempt < MOST_TRIES && cases.length < MOST_CASES && macs < MACS_IN_ALL; attempt++) {
+  for (let attempt = 0; attempt < MOST_TRIES && cases.length < most && macs < MACS_IN_ALL; attempt++) {
     const block = segment(graph, stretches, draw);
     const grid = GRIDS[draw(GRIDS.length)] as readonly [number, number];
     if (!fits(graph, block)) continue;
     const tile = tileOf(graph, analysis, block, grid, draw);
     if (tile === undefined || tile.macs > MOST_MACS) continue;
     const made = caseOf(graph, analysis, block, tile);
-    const key = JSON.stringify([made.work, made.inputs]);
+    const key = keyOf(made);
     if (seen.has(key)) continue;
     seen.add(key);
     macs += tile.macs;
     cases.push(made);
   }
   return cases;
+}
+
+/** Equal for tasks that cost the same. */
+function keyOf({ work, inputs }: Case): string {
+  return JSON.stringify([work, inputs]);
 }
 
 function segment(

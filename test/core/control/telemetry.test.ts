@@ -56,6 +56,20 @@ test('each window begins anew, and where nothing happened nothing is told', () =
   expect(window.take([])?.tasks[0]).toMatchObject({ count: 1, computeMs: 99, computeSumMs: 99, bytes: 100 });
 });
 
+test('an answer that took much longer or shorter than those of the window before is unusual', () => {
+  const window = new TelemetryWindow();
+  const add = (computeMs: number, task = 'b0.t0') => window.add(sample('w1', task, computeMs));
+  expect([add(100), add(400)]).toEqual([false, false]);
+  window.take([]);
+  add(100);
+  window.take([]);
+  expect([add(199), add(201), add(49)]).toEqual([false, true, true]);
+  // Of another task nothing is known, and a few milliseconds are always up and down.
+  expect([add(400, 'b1.t0'), add(2, 'b2.t0')]).toEqual([false, false]);
+  window.take([]);
+  expect(add(6, 'b2.t0')).toBe(false);
+});
+
 test('an answer nobody waited for tells of the computing only, one without stamps nothing', () => {
   const window = new TelemetryWindow();
   window.add(sample('w1', 'b0.t0', 10, { totalMs: undefined, bytes: 0 }));

@@ -215,7 +215,11 @@ describe('validatePlan', () => {
         ]),
       /b1\.t0 does not read/,
     ],
-    ['an unknown codec', (plan) => ((plan.transfers[0] as Plan['transfers'][0]).codec = 'lz4'), /codec lz4/],
+    [
+      'an unknown codec',
+      (plan) => ((plan.transfers[0] as Plan['transfers'][0]).codec = 'lz4' as 'raw'),
+      /codec lz4/,
+    ],
     [
       'a hole',
       (plan) =>

@@ -4,26 +4,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Graph } from '../../../services/core/graph/types.ts';
-import { copyRegion } from '../../../services/core/tensor/copy.ts';
-import { elementBytes, tensorBytes } from '../../../services/core/tensor/dtype.ts';
-import {
-  extents,
-  intersect,
-  type Region,
-  sameRegion,
-  volume,
-  whole,
-} from '../../../services/core/tensor/region.ts';
+import { intersect, type Region, sameRegion } from '../../../services/core/tensor/region.ts';
 import type { Analysis } from '../../../services/core/tiling/analyse.ts';
 import { subModel } from '../../../services/core/tiling/sub-model.ts';
 import type { FusedBlock, Tile } from '../../../services/core/tiling/types.ts';
 import { layoutWeights } from '../../../services/core/tiling/weights.ts';
 import type { TensorData } from '../../../services/core/wire/message.ts';
+import { checkShape, Merged, weightsFile } from '../../support/merged.ts';
 import { wholeModel as openModel, type WholeModel } from '../../support/ort.ts';
 
 const WEIGHTS = 'weights.bin';
 
-/** Outputs of the block by name, given its inputs whole; fails where the tiles wait for each other or leave a hole. */
+/** Inputs and outputs of the block by name, given its inputs whole; fails where the tiles wait for each other or leave a hole. */
 export async function runReusing(
   graph: Graph,
   analysis: Analysis,
@@ -33,9 +25,7 @@ export async function runReusing(
 ): Promise<Map<string, TensorData>> {
   const folder = mkdtempSync(join(tmpdir(), 'tilepipe-reuse-'));
   const layout = layoutWeights(graph, block);
-  const weights = new Uint8Array(layout.byteLength);
-  for (const { name, offset } of layout.entries)
-    weights.set(graph.constants.get(name)?.bytes() ?? new Uint8Array(0), offset);
+  const weights = weightsFile(graph, layout);
   if (weights.byteLength > 0) writeFileSync(join(folder, WEIGHTS), weights);
   const sessions = new Map<string, WholeModel>();
   const open = async (tile: Tile): Promise<WholeModel> => {
@@ -45,7 +35,7 @@ export async function runReusing(
     return openModel(weights.byteLength > 0 ? path : model);
   };
   const strips: { name: string; region: Region; data: TensorData }[] = [];
-  const outputs = new Map<string, TensorData & { filled: number }>();
+  const merged = new Merged(graph, given.values());
   try {
     let waiting = [...tiles];
     while (waiting.length > 0) {
@@ -60,16 +50,13 @@ export async function runReusing(
         const inputs = [...tile.inputs].map(([name, region]) =>
           tile.strips?.has(name)
             ? { ...(find(strips, name, region) as TensorData), name }
-            : cut(given.get(name) as TensorData, region),
+            : merged.read(name, region),
         );
         for (const data of await session.run(inputs)) {
           const region = tile.outputs.get(data.name) as Region;
-          if (extents(region).join() !== data.shape.join())
-            throw new Error(
-              `${data.name} has shape [${data.shape}] where its region has [${extents(region)}]`,
-            );
-          if (!tile.strips?.has(data.name)) place(graph, outputs, data, region);
+          if (!tile.strips?.has(data.name)) merged.write(data, region);
           else {
+            checkShape(data, region);
             const clash = strips.some((strip) => strip.name === data.name && intersect(strip.region, region));
             if (clash) throw new Error(`two tiles give the same part of ${data.name}`);
             strips.push({ name: data.name, region, data });
@@ -80,9 +67,7 @@ export async function runReusing(
   } finally {
     rmSync(folder, { recursive: true });
   }
-  for (const { name, shape, filled } of outputs.values())
-    if (filled !== volume(whole(shape))) throw new Error(`${name} is not covered exactly`);
-  return outputs;
+  return merged.results();
 }
 
 function find(
@@ -91,29 +76,4 @@ function find(
   region: Region,
 ): TensorData | undefined {
   return strips.find((strip) => strip.name === name && sameRegion(strip.region, region))?.data;
-}
-
-function cut({ name, dtype, shape, bytes }: TensorData, region: Region): TensorData {
-  const part = new Uint8Array(tensorBytes(dtype, extents(region)));
-  copyRegion(bytes, whole(shape), part, region, region, elementBytes(dtype));
-  return { name, dtype, shape: extents(region), bytes: part };
-}
-
-function place(
-  graph: Graph,
-  outputs: Map<string, TensorData & { filled: number }>,
-  made: TensorData,
-  region: Region,
-): void {
-  const { name, dtype, shape } = graph.tensors.get(made.name) ?? made;
-  const tensor = outputs.get(name) ?? {
-    name,
-    dtype,
-    shape,
-    bytes: new Uint8Array(tensorBytes(dtype, shape)),
-    filled: 0,
-  };
-  copyRegion(made.bytes, region, tensor.bytes, whole(shape), region, elementBytes(dtype));
-  tensor.filled += volume(region);
-  outputs.set(name, tensor);
 }

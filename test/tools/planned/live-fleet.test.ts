@@ -34,6 +34,17 @@ test('what a file says of a device goes over what that says itself', () => {
   ]);
 });
 
+test("workers here have a core each, as far as there are any, and the last core is the hub's as well", () => {
+  const names = ['a', 'b', 'c', 'd'];
+  const here = { profiles: names.map((name) => slowProfile(name)), local: new Set(names) };
+  const processors = (cores: number) =>
+    liveFleet({ ...here, cores }).devices.map(({ processor }) => processor);
+  expect(processors(1)).toEqual([undefined, undefined, undefined, undefined]);
+  const [first, second] = ['processor 1 of the hub', 'processor 2 of the hub'];
+  expect(processors(2)).toEqual([first, undefined, first, undefined]);
+  expect(processors(3.5)).toEqual([first, second, undefined, first]);
+});
+
 test('who is away takes no part', () => {
   const { devices } = presentFleet(liveFleet({ profiles, local }), ['attic', 'stranger']);
   expect(devices.map(({ id }) => id)).toEqual(['attic']);

@@ -80,11 +80,12 @@ describe('the cache of profiles', () => {
 
   test('keeps a profile by what it depends on, for any device, without the link', () => {
     const cache = new ProfileCache(folder);
-    expect(cache.get(key, 'b')).toBeUndefined();
+    const b = { device: 'b', memoryBytes: 256_000_000 };
+    expect(cache.get(key, b)).toBeUndefined();
     const link = { latencyMs: 1, upBytesPerMs: 1, downBytesPerMs: 1 };
     cache.put(key, { ...profile, link });
-    expect(cache.get(key, 'b')).toEqual({ ...profile, device: 'b' });
-    expect(cache.get({ ...key, executor: 'f' }, 'b')).toBeUndefined();
-    expect(cache.get({ ...key, hardware: { ...hardware, quota: 0.5 } }, 'b')).toBeUndefined();
+    expect(cache.get(key, b)).toEqual({ ...profile, ...b });
+    expect(cache.get({ ...key, executor: 'f' }, b)).toBeUndefined();
+    expect(cache.get({ ...key, hardware: { ...hardware, quota: 0.5 } }, b)).toBeUndefined();
   });
 });

@@ -12,45 +12,89 @@ import { Rig } from '../emulated/rig.ts';
 import { type BenchReport, rounded } from '../report.ts';
 import { CPU, DEVICES, HUB_CPU, LINK } from './conditions.ts';
 import { Runs } from './runs.ts';
-import { deepThingsTargets, type MemoryResult, type SpeedResult, speedUp } from './targets.ts';
+import { gainOf, measureSources } from './sources.ts';
+import { showSources, sourcesCells } from './sources-report.ts';
+import {
+  deepThingsTargets,
+  type MemoryResult,
+  type ReuseResult,
+  type SpeedResult,
+  sharesOf,
+  sourcesTargets,
+  speedUp,
+} from './targets.ts';
 
 export interface DeepThingsFlags {
-  /** `speed,6`; absent: all. */
+  /** `speed,6` or `sources`; absent: all. */
   readonly cells?: string | undefined;
-  /** Frames of each plan; absent: six. */
+  /** Frames of each plan; absent: six, and of the sources two rounds. */
   readonly repetitions?: number | undefined;
 }
 
-const KINDS = { part: ['speed', 'memory'], devices: ['1', '2', '3', '4', '5', '6'] } as const;
+const KINDS = {
+  part: ['speed', 'memory', 'reuse', 'sources'],
+  devices: ['1', '2', '3', '4', '5', '6'],
+} as const;
 const REPETITIONS = 6;
+/** Of twice 80 s of a moving source and 40 s of steady ones. */
+const SOURCES_REPETITIONS = 2;
 
 export async function benchDeepThings(flags: DeepThingsFlags): Promise<BenchReport> {
   const { part, devices } = chosenValues(flags.cells, KINDS);
-  const { repetitions = REPETITIONS } = flags;
   const began = performance.now();
+  const layers = part.some((name) => name !== 'sources')
+    ? await benchLayers(part, devices.map(Number), flags.repetitions ?? REPETITIONS)
+    : NOTHING;
+  const sources = part.includes('sources')
+    ? await measureSources(flags.repetitions ?? SOURCES_REPETITIONS)
+    : undefined;
+  show(layers);
+  if (sources !== undefined) showSources(sources);
+  print(`the whole bench took ${Math.round((performance.now() - began) / 1000)} s`);
+  const { speeds, memories, reuses } = layers;
+  const gains = sources && { moving: gainOf(sources, 'moving'), steady: gainOf(sources, 'steady') };
+  return {
+    bench: 'deepthings',
+    cells: [
+      ...speeds.map((result) => cellOf(result, 'speed')),
+      ...memories.map(memoryCell),
+      ...reuses.map(reuseCell),
+      ...(sources === undefined ? [] : sourcesCells(sources)),
+    ],
+    targets: [...deepThingsTargets(speeds, memories), ...(gains === undefined ? [] : sourcesTargets(gains))],
+  };
+}
+
+/** What was measured of the 16 layers on one to six devices. */
+interface Layers {
+  readonly speeds: readonly SpeedResult[];
+  readonly memories: readonly MemoryResult[];
+  readonly reuses: readonly ReuseResult[];
+}
+
+const NOTHING: Layers = { speeds: [], memories: [], reuses: [] };
+
+async function benchLayers(
+  part: readonly string[],
+  counts: readonly number[],
+  repetitions: number,
+): Promise<Layers> {
   const network = await benchNetwork('yolov2-16');
   const rig = new Rig({ devices: DEVICES, cpu: CPU, hubCpu: HUB_CPU, link: LINK, sharedForms: false });
   const speeds: SpeedResult[] = [];
-  let memories: MemoryResult[] = [];
   try {
     await rig.start();
     const profile = await plausibleProfile(rig, network);
     rig.cluster.unlimit();
     await rig.startServices();
     const runs = new Runs({ rig, network, profile, repetitions });
-    if (part.includes('speed'))
-      for (const count of devices) speeds.push(...(await runs.speed(Number(count))));
-    if (part.includes('memory')) memories = await runs.memory();
+    if (part.includes('speed')) for (const count of counts) speeds.push(...(await runs.speed(count)));
+    const reuses = part.includes('reuse') ? await runs.reuse() : [];
+    const memories = part.includes('memory') ? await runs.memory() : [];
+    return { speeds, memories, reuses };
   } finally {
     await rig.stop();
   }
-  show(speeds, memories);
-  print(`the whole bench took ${Math.round((performance.now() - began) / 1000)} s`);
-  return {
-    bench: 'deepthings',
-    cells: [...speeds.map((result) => cellOf(result, 'speed')), ...memories.map(memoryCell)],
-    targets: deepThingsTargets(speeds, memories),
-  };
 }
 
 type Cell = BenchReport['cells'][number];
@@ -69,11 +113,29 @@ function cellOf(result: SpeedResult, part: string): Cell {
 }
 
 function memoryCell(result: MemoryResult): Cell {
-  return { ...cellOf(result, 'memory'), peakMB: rounded(result.peakBytes / 1e6) };
+  const { executor, process } = sharesOf(result);
+  return {
+    ...cellOf(result, 'memory'),
+    plannedMB: rounded(result.plannedBytes / 1e6),
+    executorMB: rounded(result.executorBytes / 1e6),
+    executorShare: rounded(executor),
+    processMB: rounded(result.peakBytes / 1e6),
+    processShare: rounded(process),
+  };
 }
 
-function show(speeds: readonly SpeedResult[], memories: readonly MemoryResult[]): void {
+function reuseCell(result: ReuseResult): Cell {
+  return {
+    ...cellOf(result, 'reuse'),
+    gmacs: rounded(result.macs / 1e9),
+    fps: rounded(result.framesPerSecond),
+    deviceMs: rounded(result.deviceMs),
+  };
+}
+
+function show({ speeds, memories, reuses }: Layers): void {
   const times = (result: SpeedResult): string => `${speedUp(result).toFixed(2)} x`;
+  const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
   if (speeds.length > 0)
     print(
       table(
@@ -88,14 +150,31 @@ function show(speeds: readonly SpeedResult[], memories: readonly MemoryResult[])
         ]),
       ),
     );
+  if (reuses.length > 0)
+    print(
+      table(
+        ['plan', 'GMAC', 'ms, one frame', 'speed-up', 'frames/s, 4 under way', 'devices, ms a frame'],
+        reuses.map((result) => [
+          result.plan,
+          rounded(result.macs / 1e9),
+          rounded(result.medianMs),
+          times(result),
+          rounded(result.framesPerSecond),
+          rounded(result.deviceMs),
+        ]),
+      ),
+    );
   if (memories.length > 0)
     print(
       table(
-        ['plan', 'peak of a device', 'of the untiled run', 'speed-up'],
+        ['plan', 'planned', 'executor', 'of untiled', 'whole process', 'of untiled', 'speed-up'],
         memories.map((result) => [
           result.plan,
+          bytes(result.plannedBytes),
+          bytes(result.executorBytes),
+          percent(sharesOf(result).executor),
           bytes(result.peakBytes),
-          `${((100 * result.peakBytes) / result.untiledBytes).toFixed(0)} %`,
+          percent(sharesOf(result).process),
           times(result),
         ]),
       ),

@@ -13,3 +13,6 @@ export const GRIDS = [
 
 /** Peak of a device as a share of the untiled run's: 68 % less. */
 export const MEMORY_SHARE = 0.32;
+
+/** Strips of rows: two for each device, the second of which can wait for the first. */
+export const STRIPS = 2 * DEVICES.length;

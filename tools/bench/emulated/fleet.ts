@@ -1,7 +1,8 @@
 /** The emulated machines as the planner sees them: from a measured profile, the links that were set, and what the hub was seen to take. */
 
-import type { Fleet, Medium } from '../../../services/core/planning/cost/fleet.ts';
-import { deviceOf } from '../../../services/core/planning/cost/fleet-of.ts';
+import { type Fleet, HUB_BYTE_MS } from '../../../services/core/planning/cost/fleet.ts';
+import { fleetOf } from '../../../services/core/planning/cost/fleet-of.ts';
+import type { Devices } from '../../../services/core/schema/generated/devices.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import { HUB } from '../../emulate/cluster.ts';
 
@@ -13,6 +14,8 @@ export interface FleetOptions {
   readonly devices: readonly string[];
   /** Of each device. */
   readonly millicores: number;
+  /** Of devices that have another share, by id. */
+  readonly unequal?: Readonly<Record<string, number>> | undefined;
   readonly hubMillicores: number;
   readonly bitsPerSecond: number;
   /** Whether the hub is a device among them, without a link. */
@@ -23,24 +26,33 @@ export interface FleetOptions {
 
 /** What a shaped link carries beside TCP's and MQTT's own bytes: 191 of 200 Mbit/s. */
 const USEFUL = 0.955;
-/** Processor milliseconds of the hub per byte it passes on, on a whole processor: 30 to 37 for 3.4 MB were seen. */
-const HUB_BYTE_MS = 1e-5;
 const LINK_LATENCY_MS = 0.3;
 /** Processor milliseconds of the hub per message: dispatch, gather, timers. */
 const HUB_MESSAGE_MS = 0.25;
 
-export function emulatedFleet(options: FleetOptions): Fleet {
+/** As `devices.yaml` says it. */
+export function emulatedDevices(options: FleetOptions): Devices {
   const { profile, quota, devices, hubComputes = false, roomBytes } = options;
   const hubShare = options.hubMillicores / 1000;
-  const bytesPerMs = (USEFUL * options.bitsPerSecond) / 8000;
-  const cable = (name: string): Medium => ({ name, bytesPerMs, duplex: 'full', latencyMs: LINK_LATENCY_MS });
-  const memory = roomBytes === undefined ? {} : { memoryBytes: profile.idleBytes + roomBytes };
-  const speed = options.millicores / 1000 / quota;
-  const computing = devices.map((id) => deviceOf(profile, { id, speed, medium: id, ...memory }));
-  if (hubComputes) computing.push(deviceOf(profile, { id: HUB, speed: hubShare / quota }));
+  const mbit = (USEFUL * options.bitsPerSecond) / 1e6;
+  const memory = roomBytes === undefined ? {} : { memory: `${profile.idleBytes + roomBytes}B` };
+  const speedOf = (id: string): number => (options.unequal?.[id] ?? options.millicores) / 1000 / quota;
+  const computing = devices.map((name) => ({
+    name,
+    profile,
+    speed: speedOf(name),
+    medium: name,
+    estimated: false,
+    ...memory,
+  }));
+  const hub = { name: HUB, profile, speed: hubShare / quota, estimated: false };
   return {
     hub: { medium: HUB, messageMs: HUB_MESSAGE_MS / hubShare, byteMs: HUB_BYTE_MS / hubShare },
-    media: new Map([HUB, ...devices].map((name) => [name, cable(name)])),
-    devices: computing,
+    media: [HUB, ...devices].map((name) => ({ name, mbit, latencyMs: LINK_LATENCY_MS })),
+    devices: [...computing, ...(hubComputes ? [hub] : [])],
   };
+}
+
+export function emulatedFleet(options: FleetOptions): Fleet {
+  return fleetOf(emulatedDevices(options));
 }

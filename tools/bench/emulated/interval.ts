@@ -1,5 +1,7 @@
 /** What repetitions say of a median. */
 
+import { rounded } from '../report.ts';
+
 /** With fewer values no interval is 95 % sure, and the range is given. */
 export const LEAST_FOR_INTERVAL = 6;
 
@@ -19,4 +21,14 @@ export function medianInterval(values: readonly number[]): [low: number, high: n
     tail += choose * 0.5 ** n;
   }
   return [sorted[below] ?? Number.NaN, sorted[n - 1 - below] ?? Number.NaN];
+}
+
+/** An interval of `n` values as a report has it: under the name of what it is. */
+export function namedInterval(interval: readonly [number, number], n: number): Record<string, number[]> {
+  return { [n < LEAST_FOR_INTERVAL ? 'range' : 'ci95']: interval.map(rounded) };
+}
+
+/** The same for a table. */
+export function intervalText(interval: readonly [number, number], n: number): string {
+  return `${interval.map(rounded).join(' - ')}${n < LEAST_FOR_INTERVAL ? ' (range)' : ''}`;
 }

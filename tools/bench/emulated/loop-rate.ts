@@ -6,7 +6,7 @@ import type { CameraFrame } from './camera-messages.ts';
  * Between the end of frame `inFlight` and the last end while as many as ever were under way: the frames after it empty
  * the pipeline. NaN where less than two ends are left.
  */
-export function loopRate(ended: readonly CameraFrame[], inFlight: number): number {
+export function loopRate(ended: readonly Pick<CameraFrame, 'endedAt'>[], inFlight: number): number {
   const between = ended.length - 2 * inFlight;
   const first = ended[inFlight - 1];
   const last = ended[inFlight - 1 + between];

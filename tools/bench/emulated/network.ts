@@ -9,7 +9,7 @@ import type { Settings } from '../../../services/core/vision/settings.ts';
 import type { TensorData } from '../../../services/core/wire/message.ts';
 import { naturalRange, randomInput } from '../../input.ts';
 import { modelSettings } from '../../settings.ts';
-import { NETWORKS } from '../../zoo/networks.ts';
+import { NETWORKS, type ZooNetwork } from '../../zoo/networks.ts';
 import { writeNetwork } from '../../zoo/write-network.ts';
 
 export interface BenchNetwork {
@@ -28,9 +28,15 @@ export interface BenchNetwork {
 
 const SEED = 1;
 
+/** A network of the zoo by its name. */
 export async function benchNetwork(name: string): Promise<BenchNetwork> {
   const network = NETWORKS.find((each) => each.name === name);
   if (network === undefined) throw new Error(`the zoo has no ${name}`);
+  return await openNetwork(network);
+}
+
+/** Any drawing, written with seeded weights as the zoo's are. */
+export async function openNetwork(network: ZooNetwork): Promise<BenchNetwork> {
   const { file } = await writeNetwork(network, cacheFolder('models'), { seed: SEED });
   const floats = await openAnalysed(file, {});
   const model = await openAnalysed(file, { pixels: true });

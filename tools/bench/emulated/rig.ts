@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import type { PreparedPlan } from '../../../services/controller/prepare.ts';
 import type { BlobCache } from '../../../services/core/runtime/blobs.ts';
 import { entryPath } from '../../../services/core/runtime/entry.ts';
+import { within } from '../../../services/core/runtime/within.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import type { Settings } from '../../../services/core/vision/settings.ts';
 import type { TensorData } from '../../../services/core/wire/message.ts';
@@ -13,7 +14,7 @@ import { EmulatedHub } from '../../emulate/hub.ts';
 import { bitRate, millicores } from '../../emulate/units.ts';
 import type { BareTask } from '../bare-process.ts';
 import { AskedProcess } from './asked-process.ts';
-import type { CameraAnswer, CameraFrame, CameraRequest } from './camera-messages.ts';
+import type { Arrival, CameraAnswer, CameraFrame, CameraRequest } from './camera-messages.ts';
 import type { ProfileRequest } from './profile-process.ts';
 
 export interface RigOptions {
@@ -25,11 +26,25 @@ export interface RigOptions {
   readonly link: string;
   /** False: each device makes optimised forms of its own, and its memory counts them. */
   readonly sharedForms: boolean;
+  /** Each device has files of its own, for which its memory is charged. */
+  readonly ownBlobs?: boolean;
+  /** A worker on the hub too. */
+  readonly hubComputes?: boolean;
 }
 
 /** Runs the model bare, its input in memory. */
 const ALONE = 'alone';
 const FRAME_MS = 300_000;
+/** Longer than a worker may drain. */
+const DRAIN_MS = 15_000;
+
+/** How a plan's frames come. */
+export interface Stream {
+  readonly inFlight: number;
+  readonly maxWaiting?: number;
+  /** One frame, sent again and again. */
+  readonly inputs: readonly TensorData[];
+}
 
 /** A closed loop and what it took. */
 export interface Loop {
@@ -44,15 +59,17 @@ export interface Loop {
 
 /** A worker ended by itself; the rig is of no more use. */
 export class WorkerKilled extends Error {
-  constructor(device: string, signal: string | null) {
-    super(`the worker of ${device} ended (${signal ?? 'by itself'}): with a memory limit, it needs more`);
+  /** `outOfMemory`: how many processes of the device the kernel ended because its memory was not enough. */
+  constructor(device: string, signal: string | null, outOfMemory: number) {
+    const how = signal === null ? 'ended by itself' : `ended by ${signal}`;
+    super(`the worker of ${device} ${how}${outOfMemory > 0 ? ': its memory limit was not enough' : ''}`);
   }
 }
 
 export class Rig {
   readonly cluster: EmulatedCluster;
+  readonly hub: EmulatedHub;
   readonly #options: RigOptions;
-  readonly #hub: EmulatedHub;
   readonly #workers = new Map<string, ChildProcess>();
   #bare: AskedProcess | undefined;
   #camera: AskedProcess | undefined;
@@ -66,7 +83,7 @@ export class Rig {
       this.#killedWith = reject;
     });
     this.#killed.catch(() => {});
-    const { devices, cpu, hubCpu, link, sharedForms } = options;
+    const { devices, cpu, hubCpu, link, sharedForms, ownBlobs = false } = options;
     const limits = { millicores: millicores(cpu), link: bitRate(link) };
     this.#options = options;
     this.cluster = new EmulatedCluster({
@@ -76,12 +93,28 @@ export class Rig {
       ],
       hub: { millicores: millicores(hubCpu), link: limits.link },
       sharedForms,
+      ownBlobs,
     });
-    this.#hub = new EmulatedHub(this.cluster);
+    this.hub = new EmulatedHub(this.cluster);
+  }
+
+  /** Devices with a worker. */
+  get workers(): readonly string[] {
+    const { devices, hubComputes = false } = this.#options;
+    return hubComputes ? [...devices, HUB] : devices;
   }
 
   async start(): Promise<void> {
     await this.cluster.start();
+  }
+
+  /** From now on every device, the hub among them, has this share of a processor, in millicores, and this link. */
+  limit(share: number, bitsPerSecond: number): void {
+    for (const device of [HUB, ...this.cluster.devices]) {
+      this.cluster.setCpu(device, share);
+      if (device !== ALONE) this.cluster.setLink(device, bitsPerSecond);
+    }
+    this.cluster.limit();
   }
 
   /** What a device of this rig can do, for a model; before anything else runs, unlimited: the quota is divided out. */
@@ -109,12 +142,13 @@ export class Rig {
 
   /** Starts the hub, and workers that hold nothing. */
   async startServices(): Promise<void> {
-    await this.#hub.start();
+    await this.hub.start();
     await this.startWorkers();
   }
 
-  async startWorkers(): Promise<void> {
-    for (const device of this.#options.devices) this.#startWorker(device);
+  /** `flags`: of `tilepipe worker`, beside its name and its broker. */
+  async startWorkers(flags: readonly string[] = []): Promise<void> {
+    for (const device of this.workers) this.#startWorker(device, flags);
     await this.#online();
   }
 
@@ -139,15 +173,15 @@ export class Rig {
     await seeder.ask([...digests].map((digest) => blobs.path(digest)));
   }
 
-  /** Rolls a plan out, and opens a camera for it. */
+  /** Rolls a plan out, and opens a camera for it. `maxWaiting`: frames that wait; absent: twice those under way. */
   async deploy(
     prepared: PreparedPlan,
     settings: Settings,
-    { inFlight, inputs }: { readonly inFlight: number; readonly inputs: readonly TensorData[] },
+    { inFlight, maxWaiting = 2 * inFlight, inputs }: Stream,
   ): Promise<void> {
-    const frames = { maxInFlight: inFlight, maxWaiting: 2 * inFlight, deadlineMs: FRAME_MS, attempts: 1 };
+    const frames = { maxInFlight: inFlight, maxWaiting, deadlineMs: FRAME_MS, attempts: 1 };
     const { pipeline } = prepared.plan;
-    const ready = this.#hub.deploy(prepared, { ...settings }, frames, this.#options.devices.length);
+    const ready = this.hub.deploy(prepared, { ...settings }, frames, this.workers.length);
     await Promise.race([ready, this.#killed]);
     this.#camera ??= AskedProcess.on(this.cluster, HUB, 'emulated/camera-process');
     await this.#film({ op: 'open', broker: this.cluster.broker, pipeline, inputs });
@@ -155,7 +189,7 @@ export class Rig {
 
   async withdraw(pipeline: string): Promise<void> {
     await this.#film({ op: 'close', pipeline });
-    await this.#hub.withdraw(pipeline);
+    await this.hub.withdraw(pipeline);
   }
 
   /** So many frames, so many at once. */
@@ -174,15 +208,29 @@ export class Rig {
     };
   }
 
+  /** Frames by the clock, whether they are answered or not; only those that ended in time, without an error. */
+  async clocked(arrivals: readonly Arrival[], limitMs: number): Promise<readonly CameraFrame[]> {
+    return await this.#film({ op: 'clocked', arrivals, limitMs });
+  }
+
   async stop(): Promise<void> {
+    const onHub = this.#workers.get(HUB);
     this.#workers.clear();
+    if (onHub !== undefined && onHub.exitCode === null && onHub.signalCode === null) {
+      // Before the broker beside it, to which it says good-bye.
+      this.cluster.unlimit();
+      const ended = once(onHub, 'exit');
+      onHub.kill('SIGTERM');
+      await within(DRAIN_MS, ended);
+    }
     await this.cluster.stop();
   }
 
   async #film(request: CameraRequest): Promise<readonly CameraFrame[]> {
     if (this.#camera === undefined) throw new Error('no plan was rolled out');
     const { ended, error } = await Promise.race([this.#camera.ask<CameraAnswer>(request), this.#killed]);
-    if (error !== undefined) throw new Error(`camera of ${request.pipeline}: ${error}`);
+    if (error !== undefined)
+      throw new Error(`camera${'pipeline' in request ? ` of ${request.pipeline}` : ''}: ${error}`);
     return ended;
   }
 
@@ -193,18 +241,19 @@ export class Rig {
     return { hub: this.cluster.cpuStat(HUB).usageMs, devices: sum };
   }
 
-  #startWorker(device: string): void {
-    const child = this.cluster.startWorker(device);
+  #startWorker(device: string, flags: readonly string[]): void {
+    const child = this.cluster.startWorker(device, flags);
     this.#workers.set(device, child);
     child.once('exit', (_, signal) => {
-      if (this.#workers.get(device) === child) this.#killedWith(new WorkerKilled(device, signal));
+      if (this.#workers.get(device) !== child) return;
+      this.#killedWith(new WorkerKilled(device, signal, this.cluster.outOfMemory(device)));
     });
   }
 
   async #online(): Promise<void> {
     const { cluster } = this;
     const script = entryPath('tools/emulate/await-workers');
-    const count = String(this.#options.devices.length);
+    const count = String(this.workers.length);
     const [code] = await once(cluster.run(HUB, [process.execPath, script, cluster.broker, count]), 'exit');
     if (code !== 0) throw new Error('not every worker came online: the log says why');
   }

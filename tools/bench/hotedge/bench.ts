@@ -1,31 +1,27 @@
 /**
  * `npm run bench -- hotedge`: VGG-16 on four slow devices and a hub, as in HotEdge'19: all on one device, as a
- * pipeline, in parallel by the paper's own plan, and by the plan that the search finds from a measured profile.
+ * pipeline, in parallel by the paper's own plan, and by the plan that the search finds from a measured profile. Then
+ * one of the devices slows down while frames run.
  */
 
 import { writeFileSync } from 'node:fs';
-import { openAnalysed } from '../../../services/controller/prepare.ts';
-import { openSpace } from '../../../services/core/planning/search/search.ts';
-import { BlobCache } from '../../../services/core/runtime/blobs.ts';
-import { cacheFolder } from '../../../services/core/runtime/paths.ts';
-import type { TensorData } from '../../../services/core/wire/message.ts';
-import { bitRate, millicores } from '../../emulate/units.ts';
-import { naturalRange, randomInput } from '../../input.ts';
+import type { Profile } from '../../../services/core/schema/generated/profile.ts';
+import { HUB } from '../../emulate/cluster.ts';
 import { print, table } from '../../output.ts';
-import { NETWORKS } from '../../zoo/networks.ts';
-import { writeNetwork } from '../../zoo/write-network.ts';
-import { emulatedFleet } from '../emulated/fleet.ts';
-import { medianInterval } from '../emulated/interval.ts';
-import { planText } from '../emulated/plan-text.ts';
-import { type BenchReport, median, rounded } from '../report.ts';
-import { type Cell, chosenCells } from './cells.ts';
-import { type CellPlan, plansFor } from './plans.ts';
+import { namedInterval } from '../emulated/interval.ts';
+import { type BenchNetwork, benchNetwork } from '../emulated/network.ts';
+import { plausibleProfile } from '../emulated/plausible-profile.ts';
+import type { BenchReport } from '../report.ts';
+import { type Cell, type ChosenCells, chosenCells, runsBeside } from './cells.ts';
+import { Comparison, type Rigs, showCell } from './comparison.ts';
+import { formsOf, WrittenPlans } from './plans.ts';
 import { plot } from './plot.ts';
-import { blocksText, DEVICES, type PlanRun, Rig, SETTINGS } from './rig.ts';
-import { type CellResult, targetsOf } from './targets.ts';
+import { HotEdgeRig } from './rig.ts';
+import { type CellResult, targetsOf, unequalTargets } from './targets.ts';
+import { Unequal, type UnequalOutcome, unequalRow } from './unequal.ts';
 
 export interface HotEdgeFlags {
-  /** `200mbit,250m`; absent: all. */
+  /** `equal,200mbit,250m`; absent: all. */
   readonly cells?: string | undefined;
   /** Instead of each cell's own number. */
   readonly repetitions?: number | undefined;
@@ -33,118 +29,142 @@ export interface HotEdgeFlags {
   readonly svg?: string | undefined;
 }
 
-const SEED = 1;
-/** Share of a processor that the profile is given for. */
-const QUOTA = 0.25;
+const UNEQUAL_REPETITIONS = 7;
 
 export async function benchHotEdge(flags: HotEdgeFlags): Promise<BenchReport> {
   const cells = chosenCells(flags.cells);
-  const vgg16 = NETWORKS.find(({ name }) => name === 'vgg16');
-  if (vgg16 === undefined) throw new Error('the zoo has no vgg16');
-  const { file } = await writeNetwork(vgg16, cacheFolder('models'), { seed: SEED });
-  const model = await openAnalysed(file, {});
-  const inputs = randomInput(model.graph.inputs, naturalRange(SETTINGS), SEED);
-  const deps = {
-    model,
-    space: openSpace(model.graph, model.analysis),
-    blobs: new BlobCache({ folder: cacheFolder('blobs') }),
-  };
-  const rig = new Rig();
   const started = performance.now();
+  const network = await benchNetwork('vgg16');
+  const rigs: Rigs = {
+    rig: new HotEdgeRig({ hubComputes: true }),
+    beside: new Map(cells.equal.filter(runsBeside).map(({ link }) => [link, new HotEdgeRig({})])),
+  };
   try {
-    const profile = await rig.start({ path: file, inputs }, { device: 'alone', quota: QUOTA, model: file });
-    const prepared = new Map<Cell, CellPlan[]>();
-    for (const cell of cells) {
-      const share = millicores(cell.cpu);
-      const fleet = emulatedFleet({
-        profile,
-        quota: QUOTA,
-        devices: DEVICES,
-        millicores: share,
-        hubMillicores: share,
-        bitsPerSecond: bitRate(cell.link),
-        hubComputes: true,
-      });
-      const plans = await plansFor(deps, fleet, `${cell.link}-${cell.cpu}`);
-      for (const { prepared: plan } of plans) await rig.deploy(plan);
-      prepared.set(cell, plans);
-    }
-    print(`seeded in ${Math.round((performance.now() - started) / 1000)} s`);
-    const results: CellResult[] = [];
-    for (const [cell, plans] of prepared)
-      results.push(...(await measure(rig, cell, plans, inputs, flags.repetitions)));
+    const { equal, unequal } = await runAll(rigs, { network, cells, repetitions: flags.repetitions });
     const svg = flags.svg ?? 'hotedge.svg';
-    writeFileSync(svg, plot(results));
+    writeFileSync(
+      svg,
+      plot(
+        equal,
+        unequal.map(({ result }) => result),
+      ),
+    );
     print(`picture: ${svg}; the whole bench took ${Math.round((performance.now() - started) / 1000)} s`);
     return {
       bench: 'hotedge',
-      cells: results.map(({ link, cpu, plan, medianMs, ci95, n }) => ({
-        link,
-        cpu,
-        plan,
-        medianMs,
-        ci95,
+      cells: [...equal, ...unequal.flatMap((outcome) => outcome.cells)].map(({ interval, n, ...cell }) => ({
+        ...cell,
+        ...namedInterval(interval, n),
         n,
       })),
-      targets: targetsOf(results),
+      targets: [...targetsOf(equal), ...unequalTargets(unequal.map(({ result }) => result))],
     };
   } finally {
-    await rig.stop();
+    for (const each of rigs.beside.values()) await each.stop();
+    await rigs.rig.stop();
   }
 }
 
-/** Runs all plans of a cell in turns. */
-async function measure(
-  rig: Rig,
-  cell: Cell,
-  plans: readonly CellPlan[],
-  inputs: readonly TensorData[],
-  repetitions = cell.repetitions,
-): Promise<CellResult[]> {
-  const { link, cpu } = cell;
-  rig.limit(millicores(cpu), bitRate(link));
-  // Uncounted: whoever waits for answers learns how long they take here.
-  for (const { prepared } of plans) await rig.frame(prepared.plan.pipeline, inputs);
-  const bare: number[] = [];
-  const runs = new Map<CellPlan, PlanRun[]>(plans.map((plan) => [plan, []]));
-  for (let done = 0; done < repetitions; done++) {
-    bare.push(await rig.bare());
-    for (const plan of plans) runs.get(plan)?.push(await rig.frame(plan.prepared.plan.pipeline));
-  }
-  const result = (plan: string, times: readonly number[]): CellResult => {
-    const [low, high] = medianInterval(times);
-    const ci95 = [rounded(low), rounded(high)] as const;
-    return { link, cpu, plan, medianMs: rounded(median(times)), ci95, n: times.length };
-  };
-  const results = [result('all-in-one', bare)];
-  const rows: (string | number)[][] = [];
-  for (const [plan, all] of runs) {
-    const one = result(
-      plan.plan,
-      all.map(({ roundTripMs }) => roundTripMs),
-    );
-    const typical = [...all].sort((a, b) => a.roundTripMs - b.roundTripMs)[all.length >> 1] as PlanRun;
-    const hubMs = rounded(median(all.map((run) => run.hubMs)));
-    rows.push([
-      plan.plan,
-      plan.strategy,
-      rounded(plan.predictedMs),
-      hubMs,
-      blocksText(typical.timing.blocks),
-    ]);
-    print(`${plan.plan}: ${planText(plan.prepared)}`);
-    results.push(one);
-  }
-  const alone = results[0]?.medianMs ?? Number.NaN;
-  print(`\n${link}, ${cpu}`);
-  const share = (ms: number): string =>
-    `${ms <= alone ? '-' : '+'}${Math.abs(100 - (100 * ms) / alone).toFixed(1)} %`;
-  print(
-    table(
-      ['plan', 'median ms', '95 %', 'n', 'against all-in-one'],
-      results.map(({ plan, medianMs, ci95, n }) => [plan, medianMs, ci95.join(' - '), n, share(medianMs)]),
-    ),
+interface Wanted {
+  readonly network: BenchNetwork;
+  readonly cells: ChosenCells;
+  readonly repetitions: number | undefined;
+}
+
+interface Results {
+  readonly equal: CellResult[];
+  readonly unequal: UnequalOutcome[];
+}
+
+async function runAll(rigs: Rigs, { network, cells, repetitions }: Wanted): Promise<Results> {
+  const { rig, beside } = rigs;
+  const started = performance.now();
+  const profile = await startRigs(rigs, network);
+  const forms = await formsOf(network);
+  const written = new WrittenPlans();
+  const comparison = new Comparison({ ...rigs, forms, written, profile });
+  await comparison.prepare(cells.equal);
+  print(`started and seeded in ${Math.round((performance.now() - started) / 1000)} s`);
+  const runsOf = (cell: Cell): number => repetitions ?? cell.repetitions;
+  const besides = measureBeside(cells.equal.filter(runsBeside), (cell) =>
+    comparison.measureBeside(cell, runsOf(cell)),
   );
-  print(table(['plan', 'strategy', 'predicted ms', 'hub processor ms', 'blocks, ms (slowest task)'], rows));
-  return results;
+  const measured = new Map<Cell, CellResult[]>();
+  for (const cell of cells.equal) {
+    const results = await comparison.measure(cell, runsOf(cell));
+    measured.set(cell, results);
+    if (!besides.has(cell)) showCell(results);
+  }
+  const following = new Unequal({ rig, forms, written, profile, file: network.file });
+  const unequal = await measureUnequal(following, cells.unequal, repetitions ?? UNEQUAL_REPETITIONS);
+  for (const [cell, papers] of besides) {
+    const [alone, ...others] = measured.get(cell) ?? [];
+    const all = [...(alone === undefined ? [] : [alone]), ...(await papers), ...others];
+    measured.set(cell, all);
+    showCell(all);
+  }
+  for (const [link, each] of beside) showUse(link, each, performance.now() - started);
+  return { equal: [...measured.values()].flat(), unequal };
+}
+
+/** One cell of each link after the other, without anybody waiting: what fails is heard where a result is asked for. */
+function measureBeside(
+  cells: readonly Cell[],
+  measure: (cell: Cell) => Promise<CellResult[]>,
+): Map<Cell, Promise<CellResult[]>> {
+  const besides = new Map<Cell, Promise<CellResult[]>>();
+  const before = new Map<string, Promise<unknown>>();
+  for (const cell of cells) {
+    const own = (before.get(cell.link) ?? Promise.resolve()).then(() => measure(cell));
+    before.set(
+      cell.link,
+      own.catch(() => undefined),
+    );
+    besides.set(cell, own);
+  }
+  return besides;
+}
+
+async function measureUnequal(
+  following: Unequal,
+  links: readonly string[],
+  repetitions: number,
+): Promise<UnequalOutcome[]> {
+  const outcomes: UnequalOutcome[] = [];
+  for (const link of links) {
+    const outcome = await following.measure(link, repetitions);
+    showCell(outcome.cells);
+    outcomes.push(outcome);
+  }
+  if (outcomes.length > 0) {
+    print('\nOne device of four at a quarter of its speed, while frames run:');
+    print(
+      table(
+        ['link', 'ms before', 'ms slowed, same plan', 'new plan after', 'longest gap, ms'],
+        outcomes.map(unequalRow),
+      ),
+    );
+  }
+  return outcomes;
+}
+
+/** Profiles a device while nothing else runs, and starts everything that does, unlimited. */
+async function startRigs({ rig, beside }: Rigs, network: BenchNetwork): Promise<Profile> {
+  await rig.start();
+  const profile = await plausibleProfile(rig, network);
+  rig.cluster.unlimit();
+  await rig.startServices();
+  for (const each of beside.values()) {
+    await each.start();
+    await each.startServices();
+  }
+  return profile;
+}
+
+/** What ran beside the cells must have left them their processors. */
+function showUse(link: string, { cluster }: HotEdgeRig, elapsedMs: number): void {
+  const used = [HUB, ...cluster.devices].reduce((sum, device) => sum + cluster.cpuStat(device).usageMs, 0);
+  print(
+    `the papers' plans at ${link} ran beside the other cells on devices of their own: ${((100 * used) / elapsedMs).toFixed(1)} % of a core, start-up included`,
+  );
 }

@@ -1,7 +1,8 @@
 /** The conditions of the comparison: links and processors, and which of them are asked for. */
 
-import { TilepipeError } from '../../../services/core/runtime/errors.ts';
+import { chosenValues } from '../emulated/cell-names.ts';
 
+/** Equal devices on one link. */
 export interface Cell {
   readonly link: string;
   readonly cpu: string;
@@ -9,24 +10,43 @@ export interface Cell {
   readonly repetitions: number;
 }
 
-/** The slowest first: a dispatcher that has learnt a fast link asks again too soon on a slow one. */
-const LINKS: readonly (readonly [link: string, repetitions: number])[] = [
-  ['500kbit', 3],
-  ['5mbit', 10],
-  ['200mbit', 30],
-];
-const PROCESSORS = ['250m', '125m'] as const;
+export interface ChosenCells {
+  readonly equal: readonly Cell[];
+  /** Links of the case in which one device becomes slow. */
+  readonly unequal: readonly string[];
+}
 
-/** `200mbit,250m`: cells on one of the links and processors that are named; of a kind that is not named, all. */
-export function chosenCells(text: string | undefined): Cell[] {
-  const named = text?.split(',').map((name) => name.trim()) ?? [];
-  const links = LINKS.filter(([link]) => named.includes(link));
-  const processors = PROCESSORS.filter((cpu) => named.includes(cpu));
-  const known = [...LINKS.map(([link]) => link), ...PROCESSORS];
-  const unknown = named.find((name) => !known.some((each) => each === name));
-  if (unknown !== undefined)
-    throw new TilepipeError('usage', `"${unknown}" is no cell; there are ${known.join(', ')}`);
-  return (links.length === 0 ? LINKS : links).flatMap(([link, repetitions]) =>
-    (processors.length === 0 ? PROCESSORS : processors).map((cpu) => ({ link, cpu, repetitions })),
+/** The slowest first: a dispatcher that has learnt a fast link asks again too soon on a slow one. */
+const EQUAL_LINKS: Readonly<Record<string, number>> = { '500kbit': 3, '5mbit': 10, '200mbit': 30 };
+const UNEQUAL_LINKS: readonly string[] = ['30mbit', '40mbit', '60mbit', '100mbit', '200mbit'];
+/**
+ * Frames of the papers' plans take up to a minute there, and hardly anything is computed meanwhile: they run beside the
+ * other cells, on devices of their own for each link.
+ */
+const BESIDE: ReadonlySet<string> = new Set(['500kbit', '5mbit']);
+
+export function runsBeside({ link }: Cell): boolean {
+  return BESIDE.has(link);
+}
+
+/** Share of a processor of every device while one of them becomes slow. */
+export const UNEQUAL_CPU = '250m';
+
+const KINDS = {
+  case: ['equal', 'unequal'],
+  link: [...new Set([...Object.keys(EQUAL_LINKS), ...UNEQUAL_LINKS])],
+  cpu: ['250m', '125m'],
+} as const;
+
+/** `equal,200mbit,250m`: of each kind of condition those that are named; of a kind that is not named, all. */
+export function chosenCells(text: string | undefined): ChosenCells {
+  const chosen = chosenValues(text, KINDS);
+  const equal = Object.entries(EQUAL_LINKS).flatMap(([link, repetitions]) =>
+    chosen.cpu.map((cpu) => ({ link, cpu, repetitions })),
   );
+  const unequal = chosen.cpu.includes(UNEQUAL_CPU) ? UNEQUAL_LINKS : [];
+  return {
+    equal: chosen.case.includes('equal') ? equal.filter(({ link }) => chosen.link.includes(link)) : [],
+    unequal: chosen.case.includes('unequal') ? unequal.filter((link) => chosen.link.includes(link)) : [],
+  };
 }

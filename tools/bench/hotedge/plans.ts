@@ -1,13 +1,18 @@
-/** The plans that are compared: those of HotEdge'19, made by hand, and the one the search finds for the same devices. */
+/** The plans that are compared: those of HotEdge'19, made by hand, and those the search finds for the same devices. */
 
-import { type OpenedModel, type PreparedPlan, prepareDraft } from '../../../services/controller/prepare.ts';
+import { type OpenedModel, openAnalysed, prepareDraft } from '../../../services/controller/prepare.ts';
 import type { Fleet } from '../../../services/core/planning/cost/fleet.ts';
 import type { Draft } from '../../../services/core/planning/draft.ts';
 import { draftOf, type FixedPlan } from '../../../services/core/planning/search/fixed.ts';
-import { type SearchSpace, search } from '../../../services/core/planning/search/search.ts';
-import type { BlobCache } from '../../../services/core/runtime/blobs.ts';
+import { openSpace, type SearchSpace, search } from '../../../services/core/planning/search/search.ts';
+import { BlobCache } from '../../../services/core/runtime/blobs.ts';
+import { cacheFolder } from '../../../services/core/runtime/paths.ts';
 import { gridCover } from '../../../services/core/tiling/cover.ts';
-import { DEVICES } from './rig.ts';
+import type { Settings } from '../../../services/core/vision/settings.ts';
+import type { TensorData } from '../../../services/core/wire/message.ts';
+import { modelSettings } from '../../settings.ts';
+import type { BenchNetwork } from '../emulated/network.ts';
+import { DEVICES, type Framed, type HotEdgeRig } from './rig.ts';
 
 /** After the pools that follow convolutions 7, 10 and 13 of VGG-16. */
 const PAPER_CUTS = ['pool3', 'pool4', 'pool5'] as const;
@@ -22,39 +27,103 @@ const PARALLEL: FixedPlan = {
   devices: [...DEVICES],
 };
 
-/** A plan that was made for one cell. */
-export interface CellPlan {
-  /** As it is called in tables. */
-  readonly plan: string;
-  /** Milliseconds of a frame. */
-  readonly predictedMs: number;
-  readonly strategy: string;
-  readonly prepared: PreparedPlan;
-}
-
-export interface PlanDeps {
+/** The model with one kind of input: normalised numbers, or the pixels they are made of. */
+export interface Form {
+  readonly kind: 'numbers' | 'pixels';
   readonly model: OpenedModel;
   readonly space: SearchSpace;
-  readonly blobs: BlobCache;
+  readonly settings: Settings;
+  readonly inputs: readonly TensorData[];
 }
 
-/** The paper's two plans, ours with the hub computing too, and ours without. `fleet` has the hub as a device. */
-export async function plansFor(deps: PlanDeps, fleet: Fleet, cell: string): Promise<CellPlan[]> {
-  const { space } = deps;
-  const apart = { ...fleet, devices: fleet.devices.filter(({ medium }) => medium !== undefined) };
-  const latency = { objective: 'latency' } as const;
-  const drafts: [string, Draft][] = [
-    ['pipeline', draftOf(space, fleet, PIPELINE)],
-    ['parallel', draftOf(space, fleet, PARALLEL)],
-    ['ours', search(space, fleet, latency).best],
-    ['ours, hub idle', search(space, apart, latency).best],
+export interface Forms {
+  readonly numbers: Form;
+  readonly pixels: Form;
+}
+
+export async function formsOf(network: BenchNetwork): Promise<Forms> {
+  const numbers = await openAnalysed(network.file, {});
+  return {
+    numbers: {
+      kind: 'numbers',
+      model: numbers,
+      space: openSpace(numbers.graph, numbers.analysis),
+      settings: modelSettings(numbers, { answer: { task: 'tensors' } }).settings,
+      inputs: network.bareInputs,
+    },
+    pixels: { kind: 'pixels', ...network },
+  };
+}
+
+/** A plan of one cell, before anything of it is written. */
+export interface CellDraft {
+  /** As it is called in tables. */
+  readonly plan: string;
+  readonly form: Form;
+  readonly draft: Draft;
+}
+
+/** The papers' two plans. */
+export function paperDrafts({ numbers }: Forms, fleet: Fleet): CellDraft[] {
+  return [
+    { plan: 'pipeline', form: numbers, draft: draftOf(numbers.space, fleet, PIPELINE) },
+    { plan: 'parallel', form: numbers, draft: draftOf(numbers.space, fleet, PARALLEL) },
   ];
-  const plans: CellPlan[] = [];
-  for (const [plan, draft] of drafts) {
-    const pipeline = `${plan.replaceAll(/[^a-z]+/g, '-')}-${cell}`;
-    const prepared = await prepareDraft(deps.model, pipeline, draft, deps.blobs);
-    const { predicted, strategy } = draft;
-    plans.push({ plan, predictedMs: predicted.latencyMs, strategy, prepared });
+}
+
+export const NUMBERS_IN = 'ours, numbers in';
+
+/**
+ * The best plan with the hub computing too, and without. `fleet` has the hub as a device. Where pixels are the better
+ * input, the best plan with numbers is there as well, for comparison.
+ */
+export function ourDrafts(forms: Forms, fleet: Fleet): CellDraft[] {
+  const apart = { ...fleet, devices: fleet.devices.filter(({ medium }) => medium !== undefined) };
+  const best = (form: Form, on: Fleet): CellDraft => ({
+    plan: 'ours',
+    form,
+    draft: search(form.space, on, { objective: 'latency' }).best,
+  });
+  const ours = sooner(best(forms.numbers, fleet), best(forms.pixels, fleet));
+  const alone = sooner(best(forms.numbers, apart), best(forms.pixels, apart));
+  return [
+    ours,
+    { ...alone, plan: 'ours, hub idle' },
+    ...(ours.form.kind === 'pixels' ? [{ ...best(forms.numbers, fleet), plan: NUMBERS_IN }] : []),
+  ];
+}
+
+/** The first where they are equal. */
+function sooner(first: CellDraft, second: CellDraft): CellDraft {
+  return second.draft.predicted.latencyMs < first.draft.predicted.latencyMs ? second : first;
+}
+
+/** Writes plans and rolls them out as pipelines; one that a rig has already is the same pipeline again. */
+export class WrittenPlans {
+  readonly #blobs = new BlobCache({ folder: cacheFolder('blobs') });
+  readonly #known = new Map<HotEdgeRig, Map<string, Framed>>();
+
+  async rollOut(rig: HotEdgeRig, { plan, form, draft }: CellDraft): Promise<Framed> {
+    const known = this.#known.get(rig) ?? new Map<string, Framed>();
+    this.#known.set(rig, known);
+    const key = signature(form, draft);
+    const there = known.get(key);
+    if (there !== undefined) return there;
+    const pipeline = `${plan.replaceAll(/[^a-z]+/g, '-')}-${known.size + 1}`;
+    const prepared = await prepareDraft(form.model, pipeline, draft, this.#blobs);
+    const framed = { prepared, settings: form.settings, inputs: form.inputs };
+    await rig.rollOut(framed);
+    known.set(key, framed);
+    return framed;
   }
-  return plans;
+}
+
+/** The same for drafts that run the same, whatever is expected of them. */
+function signature({ kind }: Form, { blocks, codecs, packed }: Draft): string {
+  const parts = blocks.map(({ block, mode, parts: own }) => [
+    mode,
+    block.nodes.map(({ index }) => index),
+    own.map(({ tile, devices }) => [devices, [...tile.inputs], [...tile.outputs]]),
+  ]);
+  return JSON.stringify([kind, parts, codecs, packed]);
 }

@@ -1,14 +1,14 @@
 /** What the comparison must show, cell by cell. */
 
-import { atMost, type Target } from '../report.ts';
+import { atLeast, atMost, type Target } from '../report.ts';
 
 export interface CellResult {
   readonly link: string;
   readonly cpu: string;
   readonly plan: string;
   readonly medianMs: number;
-  /** 95 % interval of the median. */
-  readonly ci95: readonly [number, number];
+  /** 95 % interval of the median; below six runs the range. */
+  readonly interval: readonly [number, number];
   readonly n: number;
 }
 
@@ -30,4 +30,61 @@ export function targetsOf(results: readonly CellResult[]): Target[] {
     const reduction = cell === `${FAST} 250m` ? [against('all-in-one', MOST_SHARE)] : [];
     return [...reduction, against('parallel', 1.02)];
   });
+}
+
+/** One device of four became slow while frames ran. */
+export interface UnequalResult {
+  readonly link: string;
+  /** Medians with the slow device: tiles of one size, the plan that followed it, one normal device alone. */
+  readonly evenMs: number;
+  readonly adaptiveMs: number;
+  readonly aloneMs: number;
+  /** From the change of quota to the first result on another plan; undefined where none came. */
+  readonly foundMs: number | undefined;
+  /** Between two results, from the change until the plan had settled. */
+  readonly longestGapMs: number;
+  /** Median of the plan before the change, and of the same plan after it. */
+  readonly beforeMs: number;
+  readonly slowedMs: number;
+}
+
+/** Least reduction, in percent, on the fast link, and on the slowest that is worth it: what the paper has there. */
+const LEAST_REDUCTION = 55;
+const PAPER_REDUCTION = 39.45;
+const MOST_FOUND_MS = 5_000;
+const MOST_PAUSE_MS = 200;
+
+export function reduction({ evenMs, adaptiveMs }: UnequalResult): number {
+  return 100 * (1 - adaptiveMs / evenMs);
+}
+
+/** `results` from the slowest link to the fastest. */
+export function unequalTargets(results: readonly UnequalResult[]): Target[] {
+  const worthIt = results.find(({ link, adaptiveMs, aloneMs }) => link !== FAST && adaptiveMs < aloneMs);
+  const lowest =
+    worthIt === undefined
+      ? []
+      : [
+          atLeast(
+            `unequal, ${worthIt.link}: less than even, %, where one device is beaten first`,
+            PAPER_REDUCTION,
+            reduction(worthIt),
+          ),
+        ];
+  return [
+    ...lowest,
+    ...results.flatMap((result) => {
+      const { link, foundMs = Number.POSITIVE_INFINITY, longestGapMs, slowedMs } = result;
+      const fast = atLeast(`unequal, ${link}: less than even, %`, LEAST_REDUCTION, reduction(result));
+      return [
+        ...(link === FAST ? [fast] : []),
+        atMost(`unequal, ${link}: from the change to a new plan, ms`, MOST_FOUND_MS, foundMs),
+        atMost(
+          `unequal, ${link}: longest gap less the old plan's median, ms`,
+          MOST_PAUSE_MS,
+          longestGapMs - slowedMs,
+        ),
+      ];
+    }),
+  ];
 }

@@ -1,18 +1,20 @@
 /**
  * `npm run bench -- throughput`: frames per second of ResNet-50 and VGG-16 on one to eight slow devices, by the plan
- * the search finds for a stream, with all the memory the devices want and with half of what the whole model needs.
+ * the search finds for a stream, with all the memory the devices want and with half of what the model's weights need.
  */
 
+import { writeFileSync } from 'node:fs';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import { print, table } from '../../output.ts';
 import { chosenValues } from '../emulated/cell-names.ts';
-import { LEAST_FOR_INTERVAL } from '../emulated/interval.ts';
+import { intervalText, namedInterval } from '../emulated/interval.ts';
 import { type BenchNetwork, benchNetwork } from '../emulated/network.ts';
 import { plausibleProfile } from '../emulated/plausible-profile.ts';
-import { Rig, WorkerKilled } from '../emulated/rig.ts';
+import { Rig } from '../emulated/rig.ts';
 import { type BenchReport, rounded } from '../report.ts';
 import { CPU, HUB_CPU, LINK } from './conditions.ts';
-import { type MeasuredStream, Streams } from './streams.ts';
+import { throughputPlot } from './plot.ts';
+import { type MeasuredStream, planStream, Streams, streamFleet } from './streams.ts';
 import { errorPercent, type FailedStream, type Memory, speedUp, throughputTargets } from './targets.ts';
 
 export interface ThroughputFlags {
@@ -20,6 +22,8 @@ export interface ThroughputFlags {
   readonly cells?: string | undefined;
   /** Loops of each plan; absent: three. */
   readonly repetitions?: number | undefined;
+  /** Where the picture goes. */
+  readonly svg?: string | undefined;
 }
 
 const KINDS = {
@@ -29,45 +33,67 @@ const KINDS = {
 } as const;
 const REPETITIONS = 3;
 
+type Outcome = MeasuredStream | FailedStream;
+
 export async function benchThroughput(flags: ThroughputFlags): Promise<BenchReport> {
   const chosen = chosenValues(flags.cells, KINDS);
+  const { repetitions = REPETITIONS } = flags;
   const began = performance.now();
-  const results: MeasuredStream[] = [];
-  const failed: FailedStream[] = [];
+  const outcomes: Outcome[] = [];
   for (const name of chosen.network) {
     const network = await benchNetwork(name);
-    let profile: Profile | undefined;
+    // On a machine of its own, before anything else runs.
+    const profile = await withRig(0, 'ample', (rig) => plausibleProfile(rig, network));
     for (const { memory, counts } of groupsOf(chosen)) {
-      const cells = { network, memory, counts, repetitions: flags.repetitions };
-      await withRig(Math.max(...counts), memory, async (rig) => {
-        profile ??= await plausibleProfile(rig, network);
-        for (const outcome of await measureAll(rig, { ...cells, profile })) {
-          if ('framesPerSecond' in outcome) results.push(outcome);
-          else failed.push(outcome);
-        }
-      });
+      const found = await measureGroup({ network, profile, memory, counts, repetitions });
+      outcomes.push(...found);
+      showGroup(found);
     }
   }
-  print(`the whole bench took ${Math.round((performance.now() - began) / 1000)} s`);
+  const results = outcomes.filter((outcome) => 'framesPerSecond' in outcome);
+  const failed = outcomes.filter((outcome) => 'reason' in outcome);
+  const svg = flags.svg ?? 'throughput.svg';
+  writeFileSync(svg, throughputPlot(results));
+  print(`picture: ${svg}; the whole bench took ${Math.round((performance.now() - began) / 1000)} s`);
   return {
     bench: 'throughput',
-    cells: results.map((result) => ({
-      link: LINK,
-      cpu: CPU,
-      plan: `${result.network} x ${result.devices} ${result.memory}: ${result.strategy}`,
-      fps: rounded(result.framesPerSecond),
-      [result.n < LEAST_FOR_INTERVAL ? 'range' : 'ci95']: result.interval.map(rounded),
-      n: result.n,
-      inFlight: result.inFlight,
-      oneDevice: rounded(result.aloneFramesPerSecond),
-      speedUp: rounded(speedUp(result)),
-      simulated: rounded(result.simulatedFramesPerSecond),
-      errorPercent: rounded(errorPercent(result)),
-      latencyMs: rounded(result.latencyMs),
-      hubUse: rounded(result.hubUse),
-      deviceMs: rounded(result.deviceMs),
-    })),
+    cells: outcomes.map(cellOf),
     targets: throughputTargets(results, failed),
+  };
+}
+
+type Cell = BenchReport['cells'][number];
+
+function cellOf(outcome: Outcome): Cell {
+  const { network, devices, memory } = outcome;
+  const where = { link: LINK, cpu: CPU };
+  const plan = `${network} x ${devices} ${memory}`;
+  if ('reason' in outcome) return { ...where, plan, n: 0, failed: outcome.reason };
+  const { held } = outcome;
+  const memoryMB =
+    held === undefined
+      ? {}
+      : {
+          heldMB: rounded(held.charged / 1e6),
+          residentMB: rounded(held.resident / 1e6),
+          allowedMB: rounded(held.allowed / 1e6),
+          killed: held.killed,
+        };
+  return {
+    ...where,
+    plan: `${plan}: ${outcome.strategy}`,
+    fps: rounded(outcome.framesPerSecond),
+    ...namedInterval(outcome.interval, outcome.n),
+    n: outcome.n,
+    inFlight: outcome.inFlight,
+    oneDevice: rounded(outcome.aloneFramesPerSecond),
+    speedUp: rounded(speedUp(outcome)),
+    simulated: rounded(outcome.simulatedFramesPerSecond),
+    errorPercent: rounded(errorPercent(outcome)),
+    medianMs: rounded(outcome.latencyMs),
+    hubUse: rounded(outcome.hubUse),
+    deviceMs: rounded(outcome.deviceMs),
+    ...memoryMB,
   };
 }
 
@@ -79,6 +105,8 @@ async function withRig<T>(devices: number, memory: Memory, use: (rig: Rig) => Pr
     hubCpu: HUB_CPU,
     link: LINK,
     sharedForms: memory === 'ample',
+    // Weights that several devices map are charged to one of them: where that matters, each has its own.
+    ownBlobs: memory === 'limited',
   });
   try {
     await rig.start();
@@ -99,36 +127,60 @@ function groupsOf(chosen: {
   );
 }
 
-interface Cells {
+interface Group {
   readonly network: BenchNetwork;
   readonly profile: Profile;
   readonly memory: Memory;
   readonly counts: readonly number[];
-  readonly repetitions: number | undefined;
+  readonly repetitions: number;
 }
 
-async function measureAll(rig: Rig, cells: Cells): Promise<(MeasuredStream | FailedStream)[]> {
-  const { network, profile, memory, counts, repetitions = REPETITIONS } = cells;
-  const streams = new Streams({ rig, network, profile, memory });
-  await streams.start();
-  const results: MeasuredStream[] = [];
-  const failed: FailedStream[] = [];
-  for (const count of counts) {
-    const result = await streams.measure(count, repetitions).catch((error: unknown) => {
-      if (!(error instanceof WorkerKilled)) throw error;
-      print(error.message);
-      return undefined;
-    });
-    if (result === undefined) failed.push({ network: network.model.name, devices: count, memory });
-    else results.push(result);
-  }
+/** Cells that share a rig; none is started where no plan fits. */
+async function measureGroup({ counts, repetitions, ...of }: Group): Promise<Outcome[]> {
+  const { network, memory } = of;
+  const planned = counts.map((count) => ({ count, draft: planStream(network, streamFleet(of, count)) }));
+  const impossible = planned.flatMap(({ count, draft }) =>
+    typeof draft === 'string' ? [{ network: network.model.name, devices: count, memory, reason: draft }] : [],
+  );
+  const possible = planned.flatMap(({ count, draft }) =>
+    typeof draft === 'string' ? [] : [{ count, draft }],
+  );
+  if (possible.length === 0) return impossible;
+  const measured = await withRig(Math.max(...counts), memory, async (rig) => {
+    const streams = new Streams({ ...of, rig });
+    await streams.start();
+    const outcomes: Outcome[] = [];
+    for (const { count, draft } of possible) outcomes.push(await streams.measure(draft, count, repetitions));
+    return outcomes;
+  });
+  return [...impossible, ...measured];
+}
+
+function showGroup(outcomes: readonly Outcome[]): void {
+  for (const outcome of outcomes)
+    if ('reason' in outcome)
+      print(`${outcome.network} on ${outcome.devices}, ${outcome.memory}: failed: ${outcome.reason}`);
+  const results = outcomes.filter((outcome) => 'framesPerSecond' in outcome);
+  if (results.length === 0) return;
   print(
     table(
-      ['plan', 'devices', 'frames/s', 'n', 'one device', 'times', 'simulated', 'error', 'hub'],
+      [
+        'plan',
+        'devices',
+        'frames/s, median',
+        '95 %',
+        'n',
+        'one device',
+        'times',
+        'simulated',
+        'error',
+        'hub used',
+      ],
       results.map((result) => [
-        `${result.network}, ${memory}: ${result.strategy}`,
+        `${result.network}, ${result.memory}: ${result.strategy}`,
         result.devices,
         rounded(result.framesPerSecond),
+        intervalText(result.interval, result.n),
         result.n,
         rounded(result.aloneFramesPerSecond),
         rounded(speedUp(result)),
@@ -138,5 +190,4 @@ async function measureAll(rig: Rig, cells: Cells): Promise<(MeasuredStream | Fai
       ]),
     ),
   );
-  return [...results, ...failed];
 }

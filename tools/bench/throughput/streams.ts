@@ -15,12 +15,13 @@ import { emulatedFleet } from '../emulated/fleet.ts';
 import { medianInterval } from '../emulated/interval.ts';
 import { framesFor, loopRate } from '../emulated/loop-rate.ts';
 import type { BenchNetwork } from '../emulated/network.ts';
-import { dropCached, filesOf } from '../emulated/page-cache.ts';
+import { dropCached, filesBelow, filesOf } from '../emulated/page-cache.ts';
 import { planText } from '../emulated/plan-text.ts';
-import type { Loop, Rig } from '../emulated/rig.ts';
+import { type Loop, type Rig, WorkerKilled } from '../emulated/rig.ts';
+import { loadTuned } from '../emulated/tuned-bare.ts';
 import { median } from '../report.ts';
 import { CPU, HUB_CPU, LINK } from './conditions.ts';
-import type { Memory, StreamResult } from './targets.ts';
+import type { FailedStream, Memory, StreamResult } from './targets.ts';
 
 /** A stream that was measured. */
 export interface MeasuredStream extends StreamResult {
@@ -34,6 +35,18 @@ export interface MeasuredStream extends StreamResult {
   readonly hubUse: number;
   /** Processor milliseconds of all devices together, by frame. */
   readonly deviceMs: number;
+  /** Bytes beyond an empty worker's, of the device with most; undefined where memory is ample. */
+  readonly held: Held | undefined;
+}
+
+/** What devices with a limit held. */
+export interface Held {
+  /** As the kernel charged them, at most; what it may take back at any time is among it. */
+  readonly charged: number;
+  readonly resident: number;
+  readonly allowed: number;
+  /** Processes that were killed for it. */
+  readonly killed: number;
 }
 
 export interface StreamsDeps {
@@ -41,6 +54,35 @@ export interface StreamsDeps {
   readonly network: BenchNetwork;
   readonly profile: Profile;
   readonly memory: Memory;
+}
+
+/** Bytes each device has beyond an empty worker's: half of the weights, and the activations at their peak. */
+export function roomOf(memory: Memory, { weightBytes, peakBytes }: BenchNetwork): number | undefined {
+  return memory === 'ample' ? undefined : Math.round(weightBytes / 2 + peakBytes);
+}
+
+/** The machines a plan is made for. */
+export function streamFleet({ network, profile, memory }: Omit<StreamsDeps, 'rig'>, count: number): Fleet {
+  const cpu = millicores(CPU);
+  return emulatedFleet({
+    profile,
+    quota: cpu / 1000,
+    devices: devicesOf(count),
+    millicores: cpu,
+    hubMillicores: millicores(HUB_CPU),
+    bitsPerSecond: bitRate(LINK),
+    roomBytes: roomOf(memory, network),
+  });
+}
+
+/** The best plan for a stream; a message where none fits. */
+export function planStream({ space }: BenchNetwork, fleet: Fleet): Draft | string {
+  try {
+    return search(space, fleet, { objective: 'throughput' }).best;
+  } catch (error) {
+    if (!(error instanceof TilepipeError) || error.code !== 'plan-impossible') throw error;
+    return error.message;
+  }
 }
 
 /** Seconds of a loop that count. */
@@ -59,15 +101,15 @@ export class Streams {
 
   constructor(deps: StreamsDeps) {
     this.#deps = deps;
-    const { weightBytes, peakBytes } = deps.network;
-    this.#roomBytes = deps.memory === 'ample' ? undefined : Math.round((weightBytes + peakBytes) / 2);
+    this.#roomBytes = roomOf(deps.memory, deps.network);
   }
 
   async start(): Promise<void> {
     const { rig, network } = this.#deps;
+    await loadTuned(rig, { path: network.file, inputs: network.bareInputs });
     rig.cluster.unlimit();
-    await rig.load({ path: network.file, inputs: network.bareInputs });
     await rig.startServices();
+    await rig.cluster.whenQuiet();
     // Before anything of a model was there: caches of files that a device wrote or maps count as its memory.
     for (const device of rig.cluster.devices) {
       rig.cluster.resetPeak(device);
@@ -75,25 +117,31 @@ export class Streams {
     }
   }
 
-  /** Undefined where no plan fits the devices. */
-  async measure(count: number, repetitions: number): Promise<MeasuredStream | undefined> {
+  /** A stream by a plan, in a closed loop; why there is none where its workers need more memory than they have. */
+  async measure(draft: Draft, count: number, repetitions: number): Promise<MeasuredStream | FailedStream> {
+    try {
+      return await this.#measure(draft, count, repetitions);
+    } catch (error) {
+      const lacking = error instanceof TilepipeError && error.code === 'memory-exceeded';
+      if (!lacking && !(error instanceof WorkerKilled)) throw error;
+      const { network, memory } = this.#deps;
+      this.#showMemory('until then', devicesOf(count));
+      return { network: network.model.name, devices: count, memory, reason: error.message };
+    }
+  }
+
+  async #measure(draft: Draft, count: number, repetitions: number): Promise<MeasuredStream> {
     const { rig, network, memory } = this.#deps;
-    const fleet = this.#fleet(count);
-    const draft = this.#plan(fleet, count);
-    if (draft === undefined) return undefined;
     const { inFlight, strategy } = draft;
     const frames = SIMULATED_ROUNDS * inFlight;
+    const fleet = streamFleet(this.#deps, count);
     const simulated = simulate(draft.blocks, fleet, { frames, inFlight, binding: 'late' });
     const pipeline = `${network.model.name}-${count}-${memory}`.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
     const prepared = await prepareDraft(network.model, pipeline, draft, this.#blobs);
     print(
       `${pipeline}: ${strategy}, ${planText(prepared)}; ${inFlight} in flight; bottleneck ${draft.predicted.bottleneck}, simulated ${simulated.bottleneck}`,
     );
-    if (!(await this.#deploy(prepared, inFlight, count))) {
-      print(`${pipeline}: loaded, the workers hold more than they may`);
-      await rig.withdraw(pipeline);
-      return undefined;
-    }
+    await this.#deploy(prepared, inFlight, count);
     const loops: Loop[] = [];
     const alone: number[] = [];
     const wanted = framesFor(simulated.framesPerSecond, LOOP_SECONDS, { inFlight, devices: count });
@@ -103,7 +151,7 @@ export class Streams {
       loops.push(await rig.loop(pipeline, wanted, inFlight));
       for (let run = 0; run < BARE_RUNS; run++) alone.push(await rig.bare());
     }
-    if (memory === 'limited') this.#showMemory('running', devicesOf(count));
+    const held = memory === 'limited' ? this.#showMemory('running', devicesOf(count)) : undefined;
     await rig.withdraw(pipeline);
     const rates = loops.map(({ ended }) => loopRate(ended, inFlight));
     return {
@@ -120,34 +168,12 @@ export class Streams {
       latencyMs: median(loops.flatMap(({ ended }) => ended.map(({ roundTripMs }) => roundTripMs))),
       hubUse: median(loops.map(({ hubUse }) => hubUse)),
       deviceMs: median(loops.map(({ devicesMs, ended }) => devicesMs / ended.length)),
+      held,
     };
   }
 
-  #fleet(count: number): Fleet {
-    const cpu = millicores(CPU);
-    return emulatedFleet({
-      profile: this.#deps.profile,
-      quota: cpu / 1000,
-      devices: devicesOf(count),
-      millicores: cpu,
-      hubMillicores: millicores(HUB_CPU),
-      bitsPerSecond: bitRate(LINK),
-      roomBytes: this.#roomBytes,
-    });
-  }
-
-  #plan(fleet: Fleet, count: number): Draft | undefined {
-    try {
-      return search(this.#deps.network.space, fleet, { objective: 'throughput' }).best;
-    } catch (error) {
-      if (!(error instanceof TilepipeError) || error.code !== 'plan-impossible') throw error;
-      print(`${this.#deps.network.model.name} on ${count}, ${this.#deps.memory}: ${error.message}`);
-      return undefined;
-    }
-  }
-
-  /** False where the workers hold more than they may, before any frame. */
-  async #deploy(prepared: PreparedPlan, inFlight: number, count: number): Promise<boolean> {
+  /** Rolls out and limits. Throws `memory-exceeded` where the workers hold more than they may, before any frame. */
+  async #deploy(prepared: PreparedPlan, inFlight: number, count: number): Promise<void> {
     const { rig, network } = this.#deps;
     const { cluster } = rig;
     const devices = devicesOf(count);
@@ -157,35 +183,40 @@ export class Streams {
     await rig.seed(prepared, this.#blobs);
     await rollOut();
     if (this.#roomBytes !== undefined) {
-      // The first time seeded the optimised forms; processes that made them keep what it took.
+      // The first time brought the weights and made the optimised forms; processes that did so keep what it took.
       await rig.withdraw(prepared.plan.pipeline);
       await rig.stopWorkers();
-      dropCached(filesOf(prepared, this.#blobs));
+      const own = devices.flatMap((device) => filesBelow(cluster.cacheOf(device)));
+      dropCached([...filesOf(prepared, this.#blobs), ...own]);
       await rig.startWorkers();
       await rollOut();
       this.#showMemory('loaded', devices);
       for (const device of devices)
         cluster.setMemory(device, (this.#empty.get(device)?.group ?? 0) + this.#roomBytes);
     }
-    try {
-      cluster.limit();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
-      return false;
-    }
+    cluster.limit();
     for (const device of devices) cluster.resetPeak(device);
-    return true;
   }
 
-  #showMemory(when: string, devices: readonly string[]): void {
-    const lines = devices.map((device) => {
-      const { group, resident } = this.#deps.rig.cluster.peakMemory(device);
+  #showMemory(when: string, devices: readonly string[]): Held {
+    const { cluster } = this.#deps.rig;
+    const allowed = this.#roomBytes ?? 0;
+    const held = devices.map((device) => {
+      const { group, resident } = cluster.peakMemory(device);
       const empty = this.#empty.get(device) ?? { group: 0, resident: 0 };
-      return `${bytes(group - empty.group)} (${bytes(resident - empty.resident)})`;
+      return { charged: group - empty.group, resident: resident - empty.resident };
     });
+    const killed = devices.reduce((sum, device) => sum + cluster.outOfMemory(device), 0);
+    const lines = held.map(({ charged, resident }) => `${bytes(charged)} (${bytes(resident)})`);
     print(
-      `${when}, beyond an empty worker, charged (resident) at most: ${lines.join(', ')}; allowed: ${bytes(this.#roomBytes ?? 0)}`,
+      `${when}, beyond an empty worker, charged (resident) at most: ${lines.join(', ')}; allowed: ${bytes(allowed)}; killed for memory: ${killed}`,
     );
+    return {
+      charged: Math.max(...held.map(({ charged }) => charged)),
+      resident: Math.max(...held.map(({ resident }) => resident)),
+      allowed,
+      killed,
+    };
   }
 }
 

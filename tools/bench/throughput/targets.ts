@@ -2,7 +2,7 @@
 
 import { atLeast, atMost, type Target } from '../report.ts';
 
-/** Whether devices have all the memory they want, or half of what one with the whole model needs. */
+/** Whether devices have all the memory they want, or an empty worker's, half of the model's weights and its activations. */
 export type Memory = 'ample' | 'limited';
 
 export interface StreamResult {
@@ -28,11 +28,12 @@ export function errorPercent({ framesPerSecond, simulatedFramesPerSecond }: Stre
   return 100 * (simulatedFramesPerSecond / framesPerSecond - 1);
 }
 
-/** A cell whose plan could not run: it was not found, or its workers were killed. */
+/** A cell without a figure: no plan fits, or its workers hold more than they may, or were killed for it. */
 export interface FailedStream {
   readonly network: string;
   readonly devices: number;
   readonly memory: Memory;
+  readonly reason: string;
 }
 
 export function throughputTargets(

@@ -5,21 +5,39 @@ import type { Fleet } from '../cost/fleet.ts';
 import type { Draft } from '../draft.ts';
 import type { Advice, WhatIfAnswer } from './advise.ts';
 import { costOf } from './alternatives.ts';
-import { blockRows, devicesOf } from './block-rows.ts';
+import { blockRows, cutRows, devicesOf } from './block-rows.ts';
 import { MBIT } from './units.ts';
 import { alternativeText } from './words.ts';
+
+/** What is said of the plan beside its figures. */
+export interface AdviceRemarks {
+  /** What a frame travels as. */
+  readonly input?: 'tensor' | 'pixels';
+  /** How that was found to be better, in words. */
+  readonly pixels?: string;
+  readonly accuracy?: {
+    readonly class: 'exact' | 'budgeted';
+    readonly samples?: number;
+    readonly relativeRms?: number;
+    readonly labels?: number;
+    readonly refused?: readonly string[];
+  };
+}
 
 /** `model` names what the advice is for. */
 export function adviceOf(
   advice: Advice,
   model: { readonly name: string; readonly digest: string },
+  { input = 'tensor', pixels, accuracy = { class: 'exact' } }: AdviceRemarks = {},
 ): AdviceDocument {
   const { chosen, alternatives, fleet, wanted, bottleneck, breakEven, whatIfs } = advice;
   const { objective } = wanted;
+  const { refused, ...measured } = accuracy;
   return {
     model: model.name,
     digest: model.digest,
     objective,
+    accuracy: { ...measured, ...(refused === undefined ? {} : { refused: [...refused] }) },
     verdict: {
       text: advice.verdict,
       spread: chosen.strategy !== 'one-device',
@@ -30,6 +48,9 @@ export function adviceOf(
     plan: {
       strategy: chosen.strategy,
       inFlight: chosen.inFlight,
+      input,
+      ...(pixels === undefined ? {} : { pixels }),
+      cuts: cutRows(chosen),
       ...figures(chosen, alternatives[0]?.framesPerSecond ?? chosen.predicted.framesPerSecond),
       blocks: blockRows(chosen, fleet).map((row) => ({ ...row, devices: [...row.devices] })),
     },

@@ -3,7 +3,13 @@
 import { TilepipeError } from '../../runtime/errors.ts';
 import type { Fleet, KindCost } from '../cost/fleet.ts';
 import type { Draft, Prediction } from '../draft.ts';
-import { type Objective, type SearchResult, type SearchSpace, search } from '../search/search.ts';
+import {
+  type Objective,
+  type SearchResult,
+  type SearchSpace,
+  search,
+  type WireOptions,
+} from '../search/search.ts';
 import { simulate } from '../simulate/simulate.ts';
 import { levelled } from './changed-fleet.ts';
 import type { AlternativeName } from './plan-names.ts';
@@ -22,6 +28,8 @@ export interface Wanted {
   readonly objective: Objective;
   /** Frames under way at once; the search's own choice where absent. */
   readonly inFlight?: number;
+  /** How cut tensors may travel; absent: as they are, or deflated. */
+  readonly wire?: WireOptions;
 }
 
 /** What the search finds on a fleet; undefined where nothing fits its memory. */

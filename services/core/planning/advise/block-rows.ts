@@ -1,7 +1,7 @@
 /** A draft block by block, in the figures that people compare. */
 
 import { computeMs, type Device, type Fleet } from '../cost/fleet.ts';
-import type { Draft, DraftBlock, Mode } from '../draft.ts';
+import type { CutCodec, Draft, DraftBlock, Mode } from '../draft.ts';
 
 export interface BlockRow {
   readonly id: number;
@@ -11,6 +11,8 @@ export interface BlockRow {
   readonly first: string;
   readonly last: string;
   readonly mode: Mode;
+  /** Whether its tiles take strips from their neighbours. */
+  readonly reuse: boolean;
   readonly parts: number;
   /** Every device that may run a part of it, in the order of the parts. */
   readonly devices: readonly string[];
@@ -29,13 +31,14 @@ export function blockRows({ blocks }: Pick<Draft, 'blocks'>, fleet: Fleet): Bloc
   const macs = blocks.map(({ parts }) => parts.reduce((sum, { tile }) => sum + tile.macs, 0));
   const total = macs.reduce((sum, count) => sum + count, 0);
   return blocks.map((planned, at) => {
-    const { block, mode, parts, reason } = planned;
+    const { block, mode, parts, reason, reuse = false } = planned;
     return {
       id: block.id,
       nodes: block.nodes.length,
       first: block.nodes[0]?.name ?? '',
       last: block.nodes.at(-1)?.name ?? '',
       mode,
+      reuse,
       parts: parts.length,
       devices: [...new Set(parts.flatMap(({ devices }) => devices))],
       macsShare: total === 0 ? 0 : (macs[at] as number) / total,
@@ -45,6 +48,30 @@ export function blockRows({ blocks }: Pick<Draft, 'blocks'>, fleet: Fleet): Bloc
       ...(reason === undefined ? {} : { reason }),
     };
   });
+}
+
+/** A tensor that travels from one block to later ones. */
+export interface CutRow {
+  readonly tensor: string;
+  /** Block that makes it. */
+  readonly block: number;
+  readonly codec: CutCodec;
+  readonly deflated: boolean;
+}
+
+export function cutRows({ blocks, codecs = {}, packed = [] }: Draft): CutRow[] {
+  const read = new Set(blocks.flatMap(({ block }) => block.inputs));
+  const deflated = new Set(packed);
+  return blocks.flatMap(({ block }) =>
+    block.outputs
+      .filter((tensor) => read.has(tensor))
+      .map((tensor) => ({
+        tensor,
+        block: block.id,
+        codec: codecs[tensor] ?? 'raw',
+        deflated: deflated.has(tensor),
+      })),
+  );
 }
 
 /** Devices that compute something of a draft, in the order of the fleet. */

@@ -3,6 +3,7 @@
 import { TilepipeError } from '../../runtime/errors.ts';
 import { nearest } from '../../runtime/suggest.ts';
 import type { Device, Fleet, Hub, KindCost, Medium } from '../cost/fleet.ts';
+import { workingBytes } from '../cost/worker-memory.ts';
 import { MBIT } from './units.ts';
 import type { Change } from './what-if.ts';
 
@@ -31,7 +32,7 @@ function changed(fleet: Fleet, change: Change): Fleet {
 
 /** A device with so many bytes for weights and activations, beside the worker itself. */
 export function limited(device: Device, bytes: number): Device {
-  return { ...device, memoryBytes: device.idleBytes + bytes };
+  return { ...device, memoryBytes: workingBytes(device) + bytes };
 }
 
 /** One more device like the last: on the same air, or on a cable of its own where the last one has one. */
@@ -108,9 +109,11 @@ export function withSlowestLink(fleet: Fleet, bytesPerMs: number): Fleet {
   return withMedia(fleet, (medium) => ({ ...medium, bytesPerMs: medium.bytesPerMs * factor }));
 }
 
-/** Bytes per millisecond of the slowest medium; Infinity where there is none. */
-export function slowestLink({ media }: Fleet): number {
-  return Math.min(...[...media.values()].map((medium) => medium.bytesPerMs));
+/** Bytes per millisecond of the slowest medium that a device or the hub is on; Infinity where there is none. */
+export function slowestLink({ media, devices, hub }: Fleet): number {
+  const used = new Set([hub, ...devices].map(({ medium }) => medium));
+  const speeds = [...media.values()].flatMap(({ name, bytesPerMs }) => (used.has(name) ? bytesPerMs : []));
+  return Math.min(...speeds);
 }
 
 function withSpeed(fleet: Fleet, factor: number, on: string | undefined): Fleet {
@@ -122,7 +125,10 @@ function withSpeed(fleet: Fleet, factor: number, on: string | undefined): Fleet 
   }));
   // The hub's processor is that of the devices on it: it changes with them, and with a change of all.
   const shared =
-    on === undefined || fleet.devices.some(({ id, medium }) => id === on && medium === undefined);
+    on === undefined ||
+    fleet.devices.some(
+      ({ id, medium, processor }) => id === on && medium === undefined && processor === undefined,
+    );
   if (!shared) return faster;
   const hub: Hub = {
     ...fleet.hub,

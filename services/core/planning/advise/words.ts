@@ -83,6 +83,7 @@ export function alternativeText(
   if (draft === chosen) return 'chosen';
   if (!fits) return `needs more memory than ${shortOf(draft, fleet)} has`;
   const factor = costOf(draft.predicted, objective) / costOf(chosen.predicted, objective);
+  if (factor < 0.995) return 'faster by less than a prediction is sure of';
   if (factor < 1.005) return 'as good';
   return objective === 'latency' ? `${factorText(factor)}x slower` : `${factorText(1 / factor)}x the frames`;
 }
@@ -101,7 +102,7 @@ export function bottleneckText(resource: string, busy: number, fleet: Fleet): st
   if (resource === 'hub')
     return `The hub's processor is ${share}, with messages and copies: fewer bytes or a faster hub would help.`;
   const medium = [...fleet.media.values()].find(
-    ({ name }) => resource === name || resource.startsWith(`${name} `),
+    ({ name }) => resource === name || resource === `${name} in` || resource === `${name} out`,
   );
   if (medium !== undefined) {
     const direction = DIRECTIONS[resource.slice(medium.name.length).trim()] ?? 'both ways together';

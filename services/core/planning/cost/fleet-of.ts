@@ -3,7 +3,7 @@
 import { TilepipeError } from '../../runtime/errors.ts';
 import type { Devices } from '../../schema/generated/devices.ts';
 import type { Profile } from '../../schema/generated/profile.ts';
-import type { Device, Fleet, Hub, KindCost, Medium } from './fleet.ts';
+import { type Device, type Fleet, HUB_BYTE_MS, type Hub, type KindCost, type Medium } from './fleet.ts';
 
 type DeviceEntry = Devices['devices'][number];
 type MediumEntry = NonNullable<Devices['media']>[number];
@@ -12,9 +12,8 @@ type MediumEntry = NonNullable<Devices['media']>[number];
 const BYTES_PER_MS = 125;
 /** Milliseconds a message takes where nothing else is said: a wired home network. */
 const LATENCY_MS = 0.5;
-/** Milliseconds of the hub per message, and per byte (a broker moves about a gigabyte per processor second). */
+/** Milliseconds of the hub per message. */
 const MESSAGE_MS = 0.25;
-const HUB_BYTE_MS = 1e-6;
 
 /** How a profile becomes a device of a fleet. */
 export interface Attachment {

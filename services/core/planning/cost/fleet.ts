@@ -1,6 +1,7 @@
 /** The machines and links a plan is made for: what profiles and `devices.yaml` say, in the units the planner counts in. */
 
 import type { Work } from './work.ts';
+import type { WorkerOverhead } from './worker-memory.ts';
 
 /** Coefficients of one kind of operator: milliseconds = run x runs + mac x macs + byte x bytes + weight x weights. */
 export interface KindCost {
@@ -33,11 +34,21 @@ export interface Device {
   readonly memoryBytes: number;
   /** Bytes of a worker that holds nothing. */
   readonly idleBytes: number;
-  /** Name of the medium between it and the hub; absent: it runs on the hub itself and shares its processor. */
+  /** What a worker takes beside what it holds; absent: as measured. */
+  readonly overhead?: WorkerOverhead;
+  /** Name of the medium between it and the hub; absent: it runs on the hub itself, and nothing travels to it. */
   readonly medium?: string;
+  /**
+   * Of a device on the hub: the processor it computes on, which devices of the same name share; absent: the one that
+   * serves the hub's messages.
+   */
+  readonly processor?: string;
   /** Its figures were not measured on it. */
   readonly estimated: boolean;
 }
+
+/** Milliseconds of a hub's processor per byte it passes on, on a whole core: 30 to 37 for 3.4 MB were seen. */
+export const HUB_BYTE_MS = 1e-5;
 
 /** The machine with broker, splitter and merger. */
 export interface Hub {

@@ -38,15 +38,26 @@ interface Known {
   trialMs: number;
 }
 
+export interface DevicesOptions {
+  /** As profiled. */
+  readonly fleet: Fleet;
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number;
+  /** Times by which a device is slower because it computes for others too; absent: nobody else does. */
+  readonly slowedBy?: ((device: string) => number) | undefined;
+}
+
 export class Devices {
   readonly #now: () => number;
+  readonly #slowedBy: (device: string) => number;
   #fleet: Fleet;
   #present = new Set<string>();
   readonly #known = new Map<string, Known>();
 
-  constructor(fleet: Fleet, now: () => number) {
+  constructor({ fleet, now, slowedBy = () => 1 }: DevicesOptions) {
     this.#fleet = fleet;
     this.#now = now;
+    this.#slowedBy = slowedBy;
   }
 
   /** The profiles have changed. */
@@ -110,7 +121,10 @@ export class Devices {
     return new Map(
       [...this.usable()].map((id) => [
         id,
-        { speed: this.#speed(id, typical, now), link: this.#known.get(id)?.link.value ?? 1 },
+        {
+          speed: this.#speed(id, typical, now) * this.#slowedBy(id),
+          link: this.#known.get(id)?.link.value ?? 1,
+        },
       ]),
     );
   }

@@ -8,11 +8,17 @@ import { SpeedFactor } from './speed-factor.ts';
 /** Transfers of a task from whose median its later ones are judged. */
 const FIRST = 5;
 /** Tasks remembered; the one known for longest is forgotten. */
-const TASKS = 128;
+const TASKS = 1_024;
 /** Milliseconds added to both times: shorter ones are hand-overs and timers, not links. */
 const FLOOR_MS = 5;
 /** Factors nearer to 1 than this are the load's ups and downs. */
 const DEAD_ZONE = 1.5;
+
+/**
+ * Of what comes within so many milliseconds one transfer counts: the one nearest to what is known. The hub's own pauses
+ * and other frames on the way hold up everything at a time; a link that is slow holds up every single one, always.
+ */
+const MOMENT_MS = 1_000;
 
 interface Before {
   readonly first: number[];
@@ -24,6 +30,7 @@ interface Before {
 export class LinkFactor {
   readonly #tasks = new Map<string, Before>();
   readonly #factor = new SpeedFactor();
+  #moment: { readonly since: number; nearest: number } | undefined;
 
   /** A task's ways there and back took `restMs`; `slower` is how much slower its processor is than profiled. */
   add(task: string, restMs: number, slower: number, now: number): void {
@@ -41,7 +48,21 @@ export class LinkFactor {
     }
     const ratio = (before.factor * (restMs + FLOOR_MS)) / (before.usual + FLOOR_MS);
     // What grew no more than the computing did is the processor's doing.
-    this.#factor.add(ratio > 1 ? Math.max(1, ratio / Math.max(1, slower)) : ratio, now);
+    this.#witness(ratio > 1 ? Math.max(1, ratio / Math.max(1, slower)) : ratio, now);
+  }
+
+  #witness(ratio: number, now: number): void {
+    const moment = this.#moment;
+    if (moment !== undefined && now - moment.since < MOMENT_MS) {
+      if (this.#distance(ratio) < this.#distance(moment.nearest)) moment.nearest = ratio;
+      return;
+    }
+    if (moment !== undefined) this.#factor.add(moment.nearest, moment.since);
+    this.#moment = { since: now, nearest: ratio };
+  }
+
+  #distance(ratio: number): number {
+    return Math.abs(Math.log(ratio / (this.#factor.value ?? 1)));
   }
 
   /** 1 while nothing has changed. */

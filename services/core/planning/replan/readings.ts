@@ -10,28 +10,37 @@ import type { Reading } from './devices.ts';
 /** What must be known of a plan to judge what its tasks took. */
 export interface PlanExpectations {
   readonly digest: string;
-  /** Work by task. */
-  readonly works: ReadonlyMap<string, Work>;
+  /** By task. */
+  readonly tasks: ReadonlyMap<string, ExpectedTask>;
   /** Tasks that one frame runs. */
   readonly tasksPerFrame: number;
 }
 
+export interface ExpectedTask {
+  readonly work: Work;
+  /** The same for tasks of a plan that move the same bytes. */
+  readonly sort: string;
+}
+
 /** Joins a draft with the plan made of it: a task's block and index are the draft's block and part. */
 export function expectationsOf(digest: string, plan: Plan, draft: Draft): PlanExpectations {
-  const works = new Map<string, Work>();
+  const tasks = new Map<string, ExpectedTask>();
   const parts = new Map(
     draft.blocks.flatMap(({ block, parts: all }) =>
-      all.map(({ tile, work }) => [`${block.id} ${tile.index}`, work] as const),
+      all.map(({ tile, work, bytesIn, bytesOut }) => {
+        const sort = `block ${block.id}: ${bytesIn} in, ${bytesOut} out`;
+        return [`${block.id} ${tile.index}`, { work, sort }] as const;
+      }),
     ),
   );
   let runs = 0;
   for (const { id, kind, block, index, replica } of plan.tasks) {
     if (kind !== 'run' || block === undefined) continue;
     runs += replica === undefined ? 1 : 1 / (plan.replicas ?? 1);
-    const work = parts.get(`${block} ${index ?? 0}`);
-    if (work !== undefined) works.set(id, work);
+    const task = parts.get(`${block} ${index ?? 0}`);
+    if (task !== undefined) tasks.set(id, task);
   }
-  return { digest, works, tasksPerFrame: Math.max(1, runs) };
+  return { digest, tasks, tasksPerFrame: Math.max(1, runs) };
 }
 
 export interface Told {
@@ -55,15 +64,15 @@ export function readingsOf(
     answered.add(row.worker);
     const plan = plans.get(row.plan);
     const device = devices.get(row.worker);
-    const work = plan?.works.get(row.task);
+    const task = plan?.tasks.get(row.task);
     if (plan === undefined) continue;
     frames += row.count / plan.tasksPerFrame;
-    if (device === undefined || work === undefined) continue;
+    if (device === undefined || task === undefined) continue;
     readings.push({
       device: row.worker,
-      task: `${row.plan} ${row.task}`,
+      task: `${row.plan} ${task.sort}`,
       computeMs: row.computeMs,
-      profiledMs: computeMs(device, work),
+      profiledMs: computeMs(device, task.work),
       restMs: row.restMs,
     });
   }

@@ -5,7 +5,7 @@
 
 import type { Fleet } from '../cost/fleet.ts';
 import type { Draft, Prediction } from '../draft.ts';
-import { Devices, type Reading } from './devices.ts';
+import { Devices, type DevicesOptions, type Reading } from './devices.ts';
 import { Patience } from './patience.ts';
 import { type ReplanPolicy, type Thresholds, thresholds } from './policy.ts';
 import { presentDraft, sameDraft } from './present-draft.ts';
@@ -13,11 +13,8 @@ import { presentDraft, sameDraft } from './present-draft.ts';
 export type { Reading } from './devices.ts';
 export type { ReplanPolicy } from './policy.ts';
 
-export interface ReplannerOptions {
-  /** Milliseconds of a monotonic clock. */
-  readonly now: () => number;
-  /** As profiled: every device that may come, there or not. */
-  readonly fleet: Fleet;
+/** `fleet` has every device that may come, there or not. */
+export interface ReplannerOptions extends DevicesOptions {
   /** The plan that runs. */
   readonly running: Draft;
   readonly objective: 'latency' | 'throughput';
@@ -65,7 +62,7 @@ export class Replanner {
     this.#options = options;
     this.#thresholds = thresholds(options.policy ?? {});
     this.#patience = new Patience(this.#thresholds.waitMs);
-    this.#devices = new Devices(options.fleet, options.now);
+    this.#devices = new Devices(options);
     this.#running = options.running;
     this.#framesAt = options.now();
   }

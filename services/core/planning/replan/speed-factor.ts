@@ -10,7 +10,7 @@ const HALF_LIFE_MS = 8_000;
  */
 const CHANGES = [
   { witnesses: 2, by: 2.5 },
-  { witnesses: 3, by: 1.5 },
+  { witnesses: 4, by: 1.5 },
 ] as const;
 /** Fewer ratios than these, and no change among them, say nothing yet. */
 const ENOUGH = 6;

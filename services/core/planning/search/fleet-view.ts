@@ -1,6 +1,7 @@
 /** A fleet as numbers: every processor and every direction of every medium a resource, every device its ways to them. */
 
 import { TilepipeError } from '../../runtime/errors.ts';
+import { type DeflateCost, deviceDeflate, hubDeflate } from '../cost/deflate.ts';
 import { computeMs, type Device, type Fleet, type Medium } from '../cost/fleet.ts';
 import type { Work } from '../cost/work.ts';
 import type { PartCost } from './span.ts';
@@ -30,6 +31,7 @@ export interface Member {
   readonly up: readonly Leg[];
   /** Milliseconds of work that was asked for before: what it takes at all, and what grows with its size. */
   readonly times: WeakMap<Work, { readonly fixed: number; readonly growing: number }>;
+  readonly deflate: DeflateCost;
 }
 
 export interface FleetView {
@@ -39,6 +41,8 @@ export interface FleetView {
   readonly resources: readonly string[];
   /** Resources that all tasks may have in common: the hub's processor, and media of several devices. */
   readonly shared: readonly number[];
+  /** Of the hub. */
+  readonly deflate: DeflateCost;
 }
 
 /** Resource 0: the processor of the hub. */
@@ -74,14 +78,21 @@ export function viewOf(fleet: Fleet): FleetView {
     const hub = fleet.hub.medium === undefined ? [] : [leg(fleet.hub.medium, down ? 'out' : 'in', 1)];
     return [...hub, leg(name, own, 1)];
   };
+  const processors = new Map<string, number>();
+  const processorOf = ({ id, medium: far, processor }: Device): number => {
+    if (far !== undefined || processor === undefined) return resources.push(id) - 1;
+    const known = processors.get(processor) ?? resources.push(processor) - 1;
+    processors.set(processor, known);
+    return known;
+  };
   const members = fleet.devices.map((device, index): Omit<Member, 'like'> => {
-    const local = device.medium === undefined;
+    const local = device.medium === undefined && device.processor === undefined;
     const key = kindKey(device, fleet);
     const kind = kinds.get(key) ?? kinds.size;
     kinds.set(key, kind);
     const times = timesOf[kind] ?? new WeakMap();
     timesOf[kind] = times;
-    const processor = local ? HUB : resources.push(device.id) - 1;
+    const processor = local ? HUB : processorOf(device);
     return {
       device,
       index,
@@ -91,10 +102,11 @@ export function viewOf(fleet: Fleet): FleetView {
       down: legs(device.medium, true),
       up: legs(device.medium, false),
       times,
+      deflate: deviceDeflate(device),
     };
   });
   const shared = sharedResources(members);
-  return { fleet, members: alike(members, shared), resources, shared };
+  return { fleet, members: alike(members, shared), resources, shared, deflate: hubDeflate(fleet.hub) };
 }
 
 function sharedResources(members: readonly Omit<Member, 'like'>[]): number[] {
@@ -131,7 +143,8 @@ function kindKey({ kinds, taskMs, byteMs, medium }: Device, { media, hub }: Flee
 }
 
 /** Milliseconds of a device's processor for a task: taking it in, computing, and sending what it made. */
-export function taskMs({ device, times }: Member, { work, share, bytesIn, bytesOut }: PartCost): number {
+export function taskMs({ device, times, deflate }: Member, cost: PartCost): number {
+  const { work, share, bytesIn, bytesOut, packedIn = 0, packedOut = 0 } = cost;
   let known = times.get(work);
   if (known === undefined) {
     const fixed = computeMs(
@@ -141,10 +154,20 @@ export function taskMs({ device, times }: Member, { work, share, bytesIn, bytesO
     known = { fixed, growing: computeMs(device, work) - fixed };
     times.set(work, known);
   }
-  return known.fixed + known.growing * (share ?? 1) + device.byteMs * (bytesIn + bytesOut);
+  const bytesMs = device.byteMs * (bytesIn + bytesOut);
+  const packMs = deflate.inflateMs * packedIn + deflate.deflateMs * packedOut;
+  return known.fixed + known.growing * (share ?? 1) + bytesMs + packMs;
 }
 
-/** Milliseconds of the hub's processor for one message. */
-export function messageMs({ fleet: { hub } }: FleetView, bytes: number): number {
-  return hub.messageMs + hub.byteMs * bytes;
+/** Milliseconds of the hub's processor for sending a part its inputs. */
+export function sendMs({ fleet: { hub }, deflate }: FleetView, { bytesIn, packedIn = 0 }: PartCost): number {
+  return hub.messageMs + hub.byteMs * bytesIn + deflate.deflateMs * packedIn;
+}
+
+/** Milliseconds of the hub's processor for gathering what a part made. */
+export function gatherMs(
+  { fleet: { hub }, deflate }: FleetView,
+  { bytesOut, packedOut = 0 }: PartCost,
+): number {
+  return hub.messageMs + hub.byteMs * bytesOut + deflate.inflateMs * packedOut;
 }

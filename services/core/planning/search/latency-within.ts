@@ -30,9 +30,11 @@ interface Budget {
 const EFFORT = 20_000;
 /** Options worked out for every span, whatever they cost: those that seem fastest. */
 const LEAST_BUILT = 1;
-/** Ways kept at a cut: the fastest, and those that leave most room. Small instances never have so many. */
+/** Ways kept at a cut: the fastest, and those that leave most room; with few cuts there is time for more. */
 const MOST_FAST = 48;
 const MOST_ROOMY = 16;
+const FEW_CUTS = 8;
+const MORE = 4;
 /** Ways compared with one another. */
 const MOST_CHECKED = 512;
 
@@ -49,7 +51,7 @@ export function latencyWithin(space: SearchSpace, view: FleetView, members: read
       const span = before.length === 0 ? undefined : space.span(from, to);
       if (span !== undefined) extend(view, before, waysOf(view, span, members, budget), found);
     }
-    reached.push(kept(view, undominated(found)));
+    reached.push(kept(view, undominated(found), space.end <= FEW_CUTS ? MORE : 1));
   }
   const ends = reached[space.end] as Label[];
   const best = (shared: boolean): readonly Step[] | undefined => {
@@ -112,8 +114,8 @@ function extend(view: FleetView, before: readonly Label[], ways: readonly Way[],
 
 function likeness({ members }: FleetView, { held }: Label, index: number): string {
   const { kind, device } = members[index] as Member;
-  const { weights, activations } = held.get(index) ?? { weights: 0, activations: 0 };
-  return `${kind} ${device.memoryBytes - device.idleBytes} ${weights} ${activations}`;
+  const { weights = 0, activations = 0, subModels = 0 } = held.get(index) ?? {};
+  return `${kind} ${device.memoryBytes - device.idleBytes} ${weights} ${activations} ${subModels}`;
 }
 
 function undominated(labels: Label[]): Label[] {
@@ -127,12 +129,13 @@ function undominated(labels: Label[]): Label[] {
   return found;
 }
 
-function kept(view: FleetView, labels: readonly Label[]): Label[] {
-  if (labels.length <= MOST_FAST + MOST_ROOMY) return [...labels];
-  const rest = labels.slice(MOST_FAST).map((label) => ({ label, fullest: fullest(view, label) }));
+function kept(view: FleetView, labels: readonly Label[], times: number): Label[] {
+  const [fast, roomiest] = [times * MOST_FAST, times * MOST_ROOMY];
+  if (labels.length <= fast + roomiest) return [...labels];
+  const rest = labels.slice(fast).map((label) => ({ label, fullest: fullest(view, label) }));
   rest.sort((a, b) => a.fullest - b.fullest || a.label.ms - b.label.ms);
-  const roomy = rest.slice(0, MOST_ROOMY).map(({ label }) => label);
-  return [...labels.slice(0, MOST_FAST), ...roomy].sort((a, b) => a.ms - b.ms);
+  const roomy = rest.slice(0, roomiest).map(({ label }) => label);
+  return [...labels.slice(0, fast), ...roomy].sort((a, b) => a.ms - b.ms);
 }
 
 /** Share of its memory that the fullest device uses. */
@@ -147,9 +150,10 @@ function fullest({ members }: FleetView, { held }: Label): number {
 
 /** Whether one holds no more than the other on any device. */
 function within(a: ReadonlyMap<number, Holding>, b: ReadonlyMap<number, Holding>): boolean {
-  for (const [index, { weights, activations }] of a) {
+  for (const [index, { weights, activations, subModels }] of a) {
     const other = b.get(index);
     if (other === undefined || weights > other.weights || activations > other.activations) return false;
+    if (subModels > other.subModels) return false;
   }
   return true;
 }

@@ -22,13 +22,20 @@ type Best = [whole: Reached | undefined, shared: Reached | undefined];
 /** Gains below this are rounding: the plan with fewer blocks stays. */
 const GAIN = 1e-9;
 
+export interface LatencyOptions {
+  /** Absent: all of the fleet. */
+  readonly members?: readonly Member[];
+  /** Plans that take longer are of no use, and need not be found. */
+  readonly limitMs?: number;
+}
+
 /** Plans of the least latency on some devices; those that need more memory than a device has are not found. */
 export function latencyPlans(
   space: SearchSpace,
   view: FleetView,
-  members: readonly Member[] = view.members,
+  { members = view.members, limitMs = Number.POSITIVE_INFINITY }: LatencyOptions = {},
 ): LatencyPlans {
-  const [whole, shared] = leastLatency(space, view, members);
+  const [whole, shared] = leastLatency(space, view, members, limitMs);
   const plans = { whole: whole && stepsTo(whole), shared: shared && stepsTo(shared) };
   const found = [plans.whole, plans.shared];
   // Blocks fit one by one; where they do not fit together, memory has to be searched with.
@@ -37,14 +44,19 @@ export function latencyPlans(
   return latencyWithin(space, view, members);
 }
 
-function leastLatency(space: SearchSpace, view: FleetView, members: readonly Member[]): Best {
+function leastLatency(
+  space: SearchSpace,
+  view: FleetView,
+  members: readonly Member[],
+  limitMs: number,
+): Best {
   const best: Best[] = [[{ ms: 0, before: undefined, step: undefined }, undefined]];
   const kinds = kindsOf(members);
   for (let to = 1; to <= space.end; to++) {
     const here: Best = [undefined, undefined];
     const consider = (which: 0 | 1, before: Reached, { step, ms }: TimedStep): void => {
       const total = before.ms + ms;
-      if (total < (here[which]?.ms ?? Number.POSITIVE_INFINITY) * (1 - GAIN))
+      if (total < (here[which]?.ms ?? Number.POSITIVE_INFINITY) * (1 - GAIN) && total <= limitMs)
         here[which] = { ms: total, before, step };
     };
     const options: Pending[] = [];
@@ -61,11 +73,7 @@ function leastLatency(space: SearchSpace, view: FleetView, members: readonly Mem
       for (const option of sharedOptions(view, span, members))
         options.push({ atLeast: before.ms + option.atLeast, before, option });
     }
-    for (const { before, option } of promising(
-      options,
-      () => here[1]?.ms ?? Number.POSITIVE_INFINITY,
-      space.end,
-    )) {
+    for (const { before, option } of promising(options, () => here[1]?.ms ?? limitMs, space.end)) {
       const built = option.build();
       if (built !== undefined) consider(1, before, built);
     }

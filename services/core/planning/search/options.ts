@@ -1,10 +1,12 @@
 /** The ways to run one span on several devices: estimated first, so that few are worked out. */
 
+import type { Cover } from '../../tiling/types.ts';
 import { balance, speedShares } from './balance.ts';
 import { type Arrangement, arrangements, evenCover } from './covers.ts';
 import type { FleetView, Member } from './fleet-view.ts';
 import { taskMs } from './fleet-view.ts';
-import { fits, holdingsOf } from './memory-of.ts';
+import { inGrains } from './grains.ts';
+import { bytesOn, fits, holdingsOf } from './memory-of.ts';
 import { type Assigned, schedule } from './schedule.ts';
 import type { PartCost, Span } from './span.ts';
 import { type Step, wholeStep } from './step.ts';
@@ -50,9 +52,8 @@ export function sharedOptions(view: FleetView, span: Span, all: readonly Member[
   const options: Option[] = [];
   const order = span.tileable || span.mostShards > 1 ? ranked(view, all, span.whole) : [];
   if (span.tileable) {
-    const able = order.filter(
-      ({ device }) => device.idleBytes + span.whole.weightBytes <= device.memoryBytes,
-    );
+    const least = { weights: span.whole.weightBytes, activations: 0, subModels: 1 };
+    const able = order.filter((member) => bytesOn(member, least) <= member.device.memoryBytes);
     for (const members of subsetsOf(able, 1)) tileOptions(view, span, members, options);
   }
   if (span.mostShards > 1) {
@@ -65,8 +66,8 @@ export function sharedOptions(view: FleetView, span: Span, all: readonly Member[
 function tileOptions(view: FleetView, span: Span, members: readonly Member[], options: Option[]): void {
   const count = members.length;
   const { weightBytes, activationBytes } = span.whole;
-  const needed = weightBytes + activationBytes;
-  const short = members.some(({ device }) => device.idleBytes + needed > device.memoryBytes);
+  const all = { weights: weightBytes, activations: activationBytes, subModels: 1 };
+  const short = members.some((member) => bytesOn(member, all) > member.device.memoryBytes);
   const uniform = isUniform(members);
   const { rows, columns } = span.extents;
   if (count > 1 && !uniform) {
@@ -77,6 +78,7 @@ function tileOptions(view: FleetView, span: Span, members: readonly Member[], op
         estimate: (worthMs) => unequalTiles(view, span, members, arrangement, worthMs),
       });
   }
+  if (short && (count === 1 || uniform)) reuseOptions(view, span, members, options);
   const tiles = new Set(count > 1 && uniform ? [count, 2 * count] : []);
   if (short && (count === 1 || uniform)) for (const finer of FINER) tiles.add(finer * count);
   for (const number of tiles) {
@@ -84,6 +86,44 @@ function tileOptions(view: FleetView, span: Span, members: readonly Member[], op
     for (const arrangement of arrangements(number, rows, columns))
       options.push({ atLeast, estimate: () => evenTiles(view, span, members, arrangement) });
   }
+}
+
+/**
+ * Strips, each every second of which takes from its neighbours what they made: where a frame is worked off tile by tile for
+ * the sake of memory, what tiles compute twice is time, and waiting for one another costs none.
+ */
+function reuseOptions(view: FleetView, span: Span, members: readonly Member[], options: Option[]): void {
+  const { rows, columns } = span.extents;
+  for (const finer of FINER) {
+    const [strips] = arrangements(finer * members.length, rows, columns);
+    if (strips === undefined) continue;
+    const atLeast = bound(view, span, members, finer * members.length);
+    options.push({ atLeast, estimate: () => reusedTiles(view, span, members, evenCover(strips)) });
+  }
+}
+
+function reusedTiles(
+  view: FleetView,
+  span: Span,
+  members: readonly Member[],
+  cover: Cover,
+): Estimated | undefined {
+  const on = members.map(({ index }) => index);
+  const estimate = span.estimate(cover);
+  if (estimate === undefined) return undefined;
+  const total = estimate.reduce((sum, { share = 1 }) => sum + share, 0);
+  const once = estimate.map(
+    (cost): Assigned => ({ cost: { ...cost, share: (cost.share ?? 1) / total }, on }),
+  );
+  return {
+    ms: schedule(view, once).ms,
+    // Regions are worked out for the tiles as such, and again with what their neighbours have.
+    effort: 3 * span.block.nodes.length * estimate.length,
+    build() {
+      const parts = span.reuse(cover)?.map((cost): Assigned => ({ cost, on }));
+      return parts && timed(view, { span, mode: 'tile', parts, cover, reuse: true });
+    },
+  };
 }
 
 /** Tiles of one size, more than one for each device or not, each to whoever is free. */
@@ -146,7 +186,7 @@ function shardOption(view: FleetView, span: Span, members: readonly Member[]): O
 
 /** A span's channels shared out by speed, each shard bound to one device: nobody else has its weights. */
 export function shardStep(span: Span, members: readonly Member[]): Step | undefined {
-  const shares = isUniform(members) ? members.map(() => 1) : speedShares(members, span.whole);
+  const shares = isUniform(members) ? members.map(() => 1) : inGrains(speedShares(members, span.whole));
   const costs = span.shards(shares);
   if (costs === undefined) return undefined;
   const parts = costs.map((cost, at): Assigned => ({ cost, on: [(members[at] as Member).index] }));

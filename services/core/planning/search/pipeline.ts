@@ -18,6 +18,8 @@ export interface PipelineOptions {
   readonly least: 'period' | 'latency';
   /** Stages may have several devices, by whole frames in turn, by shards, or by tiles. */
   readonly several: boolean;
+  /** Milliseconds, of what is to be least, from which on a pipeline is of no use; absent: none. */
+  readonly limitMs?: number;
 }
 
 interface Label {
@@ -41,8 +43,9 @@ export function pipelinePlan(
   view: FleetView,
   options: PipelineOptions,
 ): readonly Step[] | undefined {
-  const rough = run(space, view, options, 1, Number.POSITIVE_INFINITY);
-  const best = run(space, view, options, MOST_LABELS, rough?.value ?? Number.POSITIVE_INFINITY) ?? rough;
+  const { limitMs = Number.POSITIVE_INFINITY } = options;
+  const rough = run(space, view, options, 1, limitMs);
+  const best = run(space, view, options, MOST_LABELS, rough?.value ?? limitMs) ?? rough;
   return best && stepsTo(best);
 }
 

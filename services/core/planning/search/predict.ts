@@ -2,17 +2,21 @@
 
 import { computeMs } from '../cost/fleet.ts';
 import type { Draft, Prediction, Strategy } from '../draft.ts';
-import { type FleetView, HUB, type Member, messageMs, taskMs } from './fleet-view.ts';
+import { type FleetView, gatherMs, HUB, type Member, sendMs, taskMs } from './fleet-view.ts';
 import { bytesOn, holdingsOf, together } from './memory-of.ts';
+import { codingOf } from './refine.ts';
 import { schedule } from './schedule.ts';
 import type { SearchSpace } from './space.ts';
 import { type Steady, steady } from './steady.ts';
 import { draftBlocks, type Step } from './step.ts';
+import { RAW_FORM, type WireForm } from './wire-form.ts';
 
 /** A plan that is compared with others: its steps and what is expected of it. */
 export interface Candidate {
   readonly strategy: Strategy;
   readonly steps: readonly Step[];
+  /** How its cut tensors travel. */
+  readonly form: WireForm;
   readonly inFlight: number;
   readonly predicted: Prediction;
 }
@@ -22,14 +26,18 @@ export interface CandidateInput {
   readonly steps: readonly Step[];
   /** Frames under way at once; absent: as many as keep the busiest resource busy. */
   readonly inFlight?: number | undefined;
+  /** Absent: cut tensors travel as they are. */
+  readonly form?: WireForm;
 }
 
 /** Predicts a plan: one frame alone block by block, and a stream by the loads of its resources. */
-export function predict(view: FleetView, { strategy, steps, inFlight }: CandidateInput): Candidate {
+export function predict(view: FleetView, input: CandidateInput): Candidate {
+  const { strategy, steps, inFlight, form = RAW_FORM } = input;
   const alone = strategy === 'one-device' ? localAlone(view, steps) : undefined;
   const parts = steps.flatMap((step) => step.parts);
   const latencyMs = alone ?? steps.reduce((sum, step) => sum + schedule(view, step.parts).ms, 0);
-  const stream = alone === undefined ? steady(view, parts) : { periodMs: alone, bottleneck: HUB };
+  const only = view.members[parts[0]?.on[0] ?? -1]?.processor ?? HUB;
+  const stream = alone === undefined ? steady(view, parts) : { periodMs: alone, bottleneck: only };
   const held = together(steps.map(holdingsOf));
   const frames = inFlight ?? enough(latencyMs + waitsMs(view, steps), stream.periodMs, held.size);
   const periodMs = Math.max(stream.periodMs, latencyMs / frames);
@@ -41,6 +49,7 @@ export function predict(view: FleetView, { strategy, steps, inFlight }: Candidat
   return {
     strategy,
     steps,
+    form,
     inFlight: frames,
     predicted: {
       latencyMs,
@@ -86,14 +95,16 @@ function enough(latencyMs: number, periodMs: number, devices: number): number {
 function localAlone({ members }: FleetView, steps: readonly Step[]): number | undefined {
   const part = steps.length === 1 ? steps[0]?.parts[0] : undefined;
   const member = members[part?.on[0] ?? -1];
-  return part !== undefined && member?.local ? computeMs(member.device, part.cost.work) : undefined;
+  const isHere = member !== undefined && member.device.medium === undefined;
+  return part !== undefined && isHere ? computeMs(member.device, part.cost.work) : undefined;
 }
 
 function bytesOf({ members }: FleetView, steps: readonly Step[]): number {
   let bytes = 0;
   for (const { parts } of steps) {
     for (const { cost, on } of parts) {
-      if (on.some((index) => members[index]?.local !== true)) bytes += cost.bytesIn + cost.bytesOut;
+      if (on.some((index) => members[index]?.device.medium !== undefined))
+        bytes += cost.bytesIn + cost.bytesOut;
     }
   }
   return bytes;
@@ -106,7 +117,7 @@ function nameOf(view: FleetView, steps: readonly Step[], { bottleneck, periodMs 
   const used = new Set<number>();
   for (const { parts } of steps) {
     for (const { cost, on } of parts) {
-      messages += messageMs(view, cost.bytesIn) + messageMs(view, cost.bytesOut);
+      messages += sendMs(view, cost) + gatherMs(view, cost);
       for (const index of on) used.add(index);
     }
   }
@@ -116,6 +127,7 @@ function nameOf(view: FleetView, steps: readonly Step[], { bottleneck, periodMs 
 
 /** A candidate with its blocks as they are written. */
 export function draftFrom(space: SearchSpace, view: FleetView, candidate: Candidate): Draft {
-  const { strategy, steps, inFlight, predicted } = candidate;
-  return { strategy, blocks: draftBlocks(space, view, steps), inFlight, predicted };
+  const { strategy, steps, form, inFlight, predicted } = candidate;
+  const blocks = draftBlocks(space, view, steps);
+  return { strategy, blocks, inFlight, predicted, ...codingOf(steps, form) };
 }

@@ -3,7 +3,7 @@
  * gathered as they finish. A list schedule: every part gets the earliest place on each resource it needs.
  */
 
-import { type FleetView, HUB, type Leg, legMs, type Member, messageMs, taskMs } from './fleet-view.ts';
+import { type FleetView, gatherMs, HUB, type Leg, legMs, type Member, sendMs, taskMs } from './fleet-view.ts';
 import type { PartCost } from './span.ts';
 
 /** A part and the positions of the devices that may run it, the preferred first. */
@@ -27,7 +27,7 @@ interface Pending {
   readonly part: number;
   readonly member: Member;
   readonly at: number;
-  readonly bytes: number;
+  readonly cost: PartCost;
   readonly arrived: boolean;
 }
 
@@ -36,7 +36,7 @@ interface LocalTask {
   readonly member: Member;
   readonly arrived: number;
   readonly ms: number;
-  readonly bytes: number;
+  readonly cost: PartCost;
 }
 
 /** Where a part would go, and when. */
@@ -56,30 +56,36 @@ export function schedule(view: FleetView, parts: readonly Assigned[]): Schedule 
 class Scheduler {
   readonly #view: FleetView;
   readonly #free: Float64Array;
+  /** Until when devices' processors compute what they have been given. */
+  readonly #busy: Float64Array;
   /** Moments at which the tasks of a device were done, by its position. */
   readonly #done: (number[] | undefined)[] = [];
   /** When the hub's processor serves messages: what it computes itself yields to them. */
   readonly #messages: [number, number][] = [];
   readonly #local: LocalTask[] = [];
+  /** When the last of them that was looked at is gathered. */
+  #localDone = 0;
   readonly #pending: Pending[] = [];
   #gathered: number[] = [];
 
   constructor(view: FleetView) {
     this.#view = view;
     this.#free = new Float64Array(view.resources.length);
+    this.#busy = new Float64Array(view.resources.length);
   }
 
   run(parts: readonly Assigned[]): Schedule {
-    this.#gathered = new Array<number>(parts.length).fill(0);
-    for (const [part, { cost, on }] of parts.entries()) {
+    this.#gathered = new Array<number>(parts.length).fill(-1);
+    for (const [part, { cost, on }] of inOrder(parts)) {
+      const from = this.#waitFor(cost.after ?? []);
       let best: Offer | undefined;
       for (const index of on) {
-        const offer = this.#offer(this.#view.members[index] as Member, cost);
+        const offer = this.#offer(this.#view.members[index] as Member, cost, from);
         if (best === undefined || offer.computed < best.computed) best = offer;
       }
       if (best === undefined) continue;
       // Results that are there before it is sent go first: on a shared medium it waits for them.
-      if (this.#gatherUntil(best.sendAt)) best = this.#offer(best.member, cost);
+      if (this.#gatherUntil(best.sendAt)) best = this.#offer(best.member, cost, from);
       this.#take(part, cost, best);
     }
     this.#gatherUntil(Number.POSITIVE_INFINITY);
@@ -87,21 +93,30 @@ class Scheduler {
     return { ms: Math.max(...this.#gathered), gathered: this.#gathered };
   }
 
-  #offer(member: Member, cost: PartCost): Offer {
+  /** When the last of some parts is gathered; whatever is gathered before it is so too. */
+  #waitFor(after: readonly number[]): number {
+    if (this.#local.some(({ part }) => after.includes(part))) this.#finishLocal();
+    while (this.#pending.length > 0 && after.some((part) => (this.#gathered[part] as number) < 0))
+      this.#gatherUntil(Math.min(...this.#pending.map(({ at }) => at)));
+    return after.reduce((last, part) => Math.max(last, this.#gathered[part] as number), 0);
+  }
+
+  #offer(member: Member, cost: PartCost, from: number): Offer {
     const free = this.#free;
     const done = this.#done[member.index];
     const slot = done === undefined || done.length < SLOTS ? 0 : (done[done.length - SLOTS] as number);
-    const sendAt = Math.max(free[HUB] as number, slot);
-    const sent = sendAt + messageMs(this.#view, cost.bytesIn);
+    const sendAt = Math.max(free[HUB] as number, slot, from);
+    const sent = sendAt + sendMs(this.#view, cost);
     const ms = taskMs(member, cost);
-    const last = done?.at(-1) ?? 0;
     if (member.local) {
+      const last = done?.at(-1) ?? 0;
       const computed = this.#localEnd(Math.max(sent, last), ms);
       return { member, sendAt, sent, transferAt: sent, arrived: sent, computed };
     }
     const transferAt = this.#transferAt(member.down, sent);
     const arrived = transferAt + longest(member.down, cost.bytesIn);
-    return { member, sendAt, sent, transferAt, arrived, computed: Math.max(arrived, last) + ms };
+    const busy = this.#busy[member.processor] as number;
+    return { member, sendAt, sent, transferAt, arrived, computed: Math.max(arrived, busy) + ms };
   }
 
   #take(part: number, cost: PartCost, offer: Offer): void {
@@ -110,11 +125,11 @@ class Scheduler {
     this.#messages.push([sendAt, sent]);
     this.#occupy(member.down, transferAt, cost.bytesIn);
     const done = this.#done[member.index];
+    if (!member.local) this.#busy[member.processor] = computed;
     if (done === undefined) this.#done[member.index] = [computed];
     else done.push(computed);
-    if (member.local)
-      this.#local.push({ part, member, arrived, ms: taskMs(member, cost), bytes: cost.bytesOut });
-    else this.#pending.push({ part, member, at: computed, bytes: cost.bytesOut, arrived: false });
+    if (member.local) this.#local.push({ part, member, arrived, ms: taskMs(member, cost), cost });
+    else this.#pending.push({ part, member, at: computed, cost, arrived: false });
   }
 
   /** Gathers what is computed and arrives up to a moment; returns whether there was anything. */
@@ -126,31 +141,30 @@ class Scheduler {
         if (pending.at <= moment && (first === undefined || pending.at < first.at)) first = pending;
       if (first === undefined) return any;
       any = true;
-      const { part, member, at, bytes, arrived } = first;
+      const { part, member, at, cost, arrived } = first;
       this.#pending.splice(this.#pending.indexOf(first), 1);
-      if (arrived) this.#gathered[part] = this.#message(at, bytes);
+      if (arrived) this.#gathered[part] = this.#message(at, cost);
       else {
         const start = this.#transferAt(member.up, at);
-        this.#occupy(member.up, start, bytes);
-        this.#pending.push({ ...first, at: start + longest(member.up, bytes), arrived: true });
+        this.#occupy(member.up, start, cost.bytesOut);
+        this.#pending.push({ ...first, at: start + longest(member.up, cost.bytesOut), arrived: true });
       }
     }
   }
 
-  #message(arrived: number, bytes: number): number {
+  #message(arrived: number, cost: PartCost): number {
     const begin = Math.max(arrived, this.#free[HUB] as number);
-    const end = begin + messageMs(this.#view, bytes);
+    const end = begin + gatherMs(this.#view, cost);
     this.#free[HUB] = end;
     this.#messages.push([begin, end]);
     return end;
   }
 
   #finishLocal(): void {
-    let last = 0;
-    for (const { part, arrived, ms, bytes } of this.#local) {
-      last = this.#localEnd(Math.max(arrived, last), ms);
-      this.#gathered[part] = this.#localEnd(last, messageMs(this.#view, bytes));
-      last = this.#gathered[part] as number;
+    for (const { part, arrived, ms, cost } of this.#local.splice(0)) {
+      const end = this.#localEnd(Math.max(arrived, this.#localDone), ms);
+      this.#localDone = this.#localEnd(end, gatherMs(this.#view, cost));
+      this.#gathered[part] = this.#localDone;
     }
   }
 
@@ -174,6 +188,13 @@ class Scheduler {
   #occupy(legs: readonly Leg[], from: number, bytes: number): void {
     for (const leg of legs) this.#free[leg.resource] = from + legMs(leg, bytes);
   }
+}
+
+/** Parts in the order in which they are sent: those that take strips after all that give some. */
+function inOrder(parts: readonly Assigned[]): [number, Assigned][] {
+  const all = [...parts.entries()];
+  const waits = ([, { cost }]: [number, Assigned]): boolean => cost.after !== undefined;
+  return all.some(waits) ? [...all.filter((one) => !waits(one)), ...all.filter(waits)] : all;
 }
 
 /** Milliseconds until a transfer over all its media at once is done. */

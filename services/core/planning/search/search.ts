@@ -8,21 +8,28 @@ import { bytesOn } from './memory-of.ts';
 import { type Candidate, draftFrom } from './predict.ts';
 import type { SearchSpace } from './space.ts';
 import { everythingOf, type Objective, planOf, STRATEGIES, scoreOf } from './strategies.ts';
+import { CutFacts, formsFor, type WireOptions } from './wire-form.ts';
 
 export { openSpace, type SearchSpace } from './space.ts';
 export type { Objective } from './strategies.ts';
+export type { WireOptions } from './wire-form.ts';
+
+/** Share of a frame's time that several devices must save: less is within the error of any prediction. */
+export const LEAST_GAIN = 0.03;
 
 export interface SearchOptions {
   readonly objective: Objective;
   /** Frames under way at once; absent: one for latency, as many as keep the busiest resource busy for throughput. */
   readonly inFlight?: number;
+  /** How cut tensors may travel; absent: as they are, or deflated. */
+  readonly wire?: WireOptions;
   /** Strategies to consider; absent: all. */
   readonly strategies?: readonly Strategy[];
 }
 
 export interface SearchResult {
   readonly best: Draft;
-  /** The best plan of each strategy that fits, the best of them first. */
+  /** The best plan of each strategy that fits, the best of them first, or one device that is hardly slower. */
   readonly alternatives: readonly Draft[];
 }
 
@@ -33,16 +40,21 @@ export interface SearchResult {
 export function search(space: SearchSpace, fleet: Fleet, options: SearchOptions): SearchResult {
   const { objective, inFlight } = options;
   const view = viewOf(fleet);
+  const facts = new CutFacts(space.graph, options.wire?.ratios);
+  const forms = formsFor(view, facts, options.wire ?? {});
   const wanted = options.strategies ?? STRATEGIES;
   const found: Candidate[] = [];
   for (const strategy of STRATEGIES) {
     if (!wanted.includes(strategy)) continue;
-    const candidate = planOf(strategy, { space, view, objective, inFlight });
+    const candidate = planOf(strategy, { space, view, objective, inFlight, facts, forms });
     if (candidate !== undefined) found.push(candidate);
   }
   // Times within a rounding error count as equal, and the sort keeps the simplest of those first.
+  const rank = (plan: Candidate): number =>
+    scoreOf(plan, objective) *
+    (objective === 'latency' && plan.strategy === 'one-device' ? 1 - LEAST_GAIN : 1);
   found.sort((a, b) => {
-    const [first, second] = [scoreOf(a, objective), scoreOf(b, objective)];
+    const [first, second] = [rank(a), rank(b)];
     return Math.abs(first - second) <= 1e-9 * first ? 0 : first - second;
   });
   const alternatives = found.map((candidate) => draftFrom(space, view, candidate));
@@ -59,6 +71,7 @@ function impossible(space: SearchSpace, view: FleetView, wanted: readonly Strate
     const needs = bytesOn(member, {
       weights: whole?.weightBytes ?? 0,
       activations: whole?.activationBytes ?? 0,
+      subModels: 1,
     });
     const missing = Math.ceil((needs - member.device.memoryBytes) / MEGABYTE);
     return missing > 0 ? [`${member.device.id} lacks ${missing} MB for the whole model`] : [];

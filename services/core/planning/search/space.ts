@@ -10,7 +10,7 @@ import { mostShards } from '../../tiling/shard.ts';
 import type { FusedBlock } from '../../tiling/types.ts';
 import { everything } from '../choose-blocks.ts';
 import { type Line, lineOf } from './positions.ts';
-import { Span } from './span.ts';
+import { GraphSpan, type Span } from './span.ts';
 
 export interface SearchSpace {
   readonly graph: Graph;
@@ -34,7 +34,7 @@ export function lazySpace(graph: Graph, analysis: Analysis): SearchSpace {
 
 /** Opens a graph for searching: every span is looked at once, in one piece. */
 export function openSpace(graph: Graph, analysis: Analysis): SearchSpace {
-  const space = lazySpace(graph, analysis);
+  const space = new Space(graph, analysis, lineOf(graph, analysis));
   for (let from = 0; from < space.end; from++)
     for (let to = from + 1; to <= space.end; to++) space.span(from, to)?.open();
   return space;
@@ -48,7 +48,7 @@ class Space implements SearchSpace {
   readonly analysis: Analysis;
   readonly line: Line;
   readonly end: number;
-  readonly #spans = new Map<number, Span | undefined>();
+  readonly #spans = new Map<number, GraphSpan | undefined>();
 
   constructor(graph: Graph, analysis: Analysis, line: Line) {
     this.graph = graph;
@@ -57,13 +57,13 @@ class Space implements SearchSpace {
     this.end = line.positions.length - 1;
   }
 
-  span(from: number, to: number): Span | undefined {
+  span(from: number, to: number): GraphSpan | undefined {
     const key = from * (this.end + 1) + to;
     if (!this.#spans.has(key)) this.#spans.set(key, this.#open(from, to));
     return this.#spans.get(key);
   }
 
-  #open(from: number, to: number): Span | undefined {
+  #open(from: number, to: number): GraphSpan | undefined {
     const { graph, analysis, line } = this;
     const begin = line.positions[from] as number;
     const end = line.positions[to] as number;
@@ -73,7 +73,7 @@ class Space implements SearchSpace {
     const block = this.#block(begin, end, tileable ? 'tile' : 'whole');
     if (block === undefined) return undefined;
     const shards = block.nodes.length > MOST_IN_SHARD ? 1 : mostShards(graph, analysis, block);
-    return new Span({ graph, analysis, block, from, to, tileable, mostShards: shards });
+    return new GraphSpan({ graph, analysis, block, from, to, tileable, mostShards: shards });
   }
 
   #block(begin: number, end: number, kind: FusedBlock['kind']): FusedBlock | undefined {

@@ -8,20 +8,36 @@ import type { Analysis } from '../../tiling/analyse.ts';
 import { coverRectangles, coverSize } from '../../tiling/cover.ts';
 import { area } from '../../tiling/range.ts';
 import { blockRegions } from '../../tiling/regions.ts';
+import { reuseParts } from '../../tiling/reuse.ts';
 import { shardBlock } from '../../tiling/shard.ts';
-import type { Cover, FusedBlock, Rectangle } from '../../tiling/types.ts';
+import type { Cover, FusedBlock, Rectangle, Tile } from '../../tiling/types.ts';
 import { blockWeightBytes, tilePeak, wholePeak } from '../cost/memory.ts';
 import type { Work } from '../cost/work.ts';
 import { shardWork, tileWork, wholeWork } from '../cost/work-of.ts';
 import { type Footprint, footprintOf } from './footprint.ts';
 
+/** Bytes of one tensor that a part reads or makes. */
+export interface TensorBytes {
+  readonly tensor: string;
+  readonly bytes: number;
+}
+
 /** What one part of a block asks of whatever device runs it. */
 export interface PartCost {
   readonly work: Work;
+  /** As they travel. */
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** Of those, before deflating: bytes the hub deflates and the device inflates, and the other way. Absent: none. */
+  readonly packedIn?: number;
+  readonly packedOut?: number;
+  /** Tensor by tensor, as the graph has them; absent of an estimate. */
+  readonly reads?: readonly TensorBytes[];
+  readonly writes?: readonly TensorBytes[];
   readonly activationBytes: number;
   readonly weightBytes: number;
+  /** Parts of its block whose strips it takes, by position; absent: it waits for none of them. */
+  readonly after?: readonly number[];
   /** Of an estimate: the share of the multiplications and bytes of `work` that it takes. Absent: all. */
   readonly share?: number;
 }
@@ -38,7 +54,30 @@ export interface SpanDeps {
   readonly mostShards: number;
 }
 
-export class Span {
+/** A span as the search asks for it, its tensors in the form in which they travel. */
+export interface Span {
+  readonly block: FusedBlock;
+  readonly from: number;
+  readonly to: number;
+  readonly tileable: boolean;
+  /** The most shards it can be cut into; 1 where it cannot. */
+  readonly mostShards: number;
+  /** In one piece. */
+  readonly whole: PartCost;
+  /** Rows and columns of its largest output; 0 where it cannot be tiled. */
+  readonly extents: { readonly rows: number; readonly columns: number };
+  /** About what `tiles` would say, in a fraction of the time. */
+  estimate(cover: Cover): readonly PartCost[] | undefined;
+  /** In tiles; undefined where the maps are too small for the cover, or it cannot be tiled at all. */
+  tiles(cover: Cover): readonly PartCost[] | undefined;
+  /** In tiles that take strips from their neighbours; undefined where the cover's tiles cannot. */
+  reuse(cover: Cover): readonly PartCost[] | undefined;
+  /** In shards of the output channels; undefined where there are fewer channels than shares. */
+  shards(shares: readonly number[]): readonly PartCost[] | undefined;
+}
+
+/** A span of a graph, its tensors as they are there. */
+export class GraphSpan implements Span {
   readonly #graph: Graph;
   readonly #analysis: Analysis;
   readonly block: FusedBlock;
@@ -48,6 +87,7 @@ export class Span {
   readonly mostShards: number;
   readonly #tiles = new Map<string, PartCost>();
   readonly #covers = new Map<string, readonly PartCost[] | undefined>();
+  readonly #reused = new Map<string, readonly PartCost[] | undefined>();
   readonly #shards = new Map<string, readonly PartCost[]>();
   #whole: PartCost | undefined;
   /** null: not looked for yet. */
@@ -63,12 +103,10 @@ export class Span {
     this.mostShards = deps.mostShards;
   }
 
-  /** In one piece. */
   get whole(): PartCost {
     this.#whole ??= {
       work: wholeWork(this.#graph, this.#analysis, this.block),
-      bytesIn: this.#bytes(this.block.inputs),
-      bytesOut: this.#bytes(this.block.outputs),
+      ...between(this.#bytes(this.block.inputs), this.#bytes(this.block.outputs)),
       activationBytes: wholePeak(this.#graph, this.block),
       weightBytes: blockWeightBytes(this.#graph, this.block),
     };
@@ -81,12 +119,10 @@ export class Span {
     this.#footprintOnce();
   }
 
-  /** Rows and columns of its largest output; 0 where it cannot be tiled. */
   get extents(): { readonly rows: number; readonly columns: number } {
     return this.#footprintOnce() ?? { rows: 0, columns: 0 };
   }
 
-  /** About what `tiles` would say, in a fraction of the time. */
   estimate(cover: Cover): readonly PartCost[] | undefined {
     const footprint = this.#footprintOnce();
     if (footprint === undefined) return undefined;
@@ -119,15 +155,20 @@ export class Span {
     };
   }
 
-  /** In tiles; undefined where the maps are too small for the cover, or it cannot be tiled at all. */
   tiles(cover: Cover): readonly PartCost[] | undefined {
     if (!this.tileable) return undefined;
-    const key = cover.bands.map(({ share, columns }) => `${share}:${columns.join(',')}`).join(';');
+    const key = keyOf(cover);
     if (!this.#covers.has(key)) this.#covers.set(key, this.#tile(cover));
     return this.#covers.get(key);
   }
 
-  /** In shards of the output channels; undefined where there are fewer channels than shares. */
+  reuse(cover: Cover): readonly PartCost[] | undefined {
+    if (!this.tileable || this.tiles(cover) === undefined) return undefined;
+    const key = keyOf(cover);
+    if (!this.#reused.has(key)) this.#reused.set(key, this.#reuse(cover));
+    return this.#reused.get(key);
+  }
+
   shards(shares: readonly number[]): readonly PartCost[] | undefined {
     if (this.mostShards < shares.length) return undefined;
     const key = shares.join(' ');
@@ -171,39 +212,55 @@ export class Span {
   #tileCost(outputs: ReadonlyMap<string, Rectangle>): PartCost | undefined {
     const graph = this.#graph;
     const analysis = this.#analysis;
-    try {
+    return unlessRefused(() => {
       const regions = blockRegions(graph, analysis, this.block, outputs);
       return {
         work: tileWork(graph, analysis, this.block, regions),
-        bytesIn: this.#regionBytes(regions.inputs),
-        bytesOut: this.#regionBytes(outputs),
+        ...between(this.#regionBytes(regions.inputs), this.#regionBytes(outputs)),
         activationBytes: tilePeak(graph, analysis, this.block, regions),
         weightBytes: this.whole.weightBytes,
       };
-    } catch (error) {
-      if (error instanceof TilepipeError && error.code === 'tiling-refused') return undefined;
-      throw error;
-    }
+    });
+  }
+
+  #reuse(cover: Cover): readonly PartCost[] | undefined {
+    const [graph, analysis, block] = [this.#graph, this.#analysis, this.block];
+    return unlessRefused(() => {
+      return reuseParts(graph, analysis, block, cover).map(({ tile, regions }): PartCost => {
+        const moved = between(this.#sizes(tile.inputs), this.#sizes(tile.outputs));
+        const strips = [...(moved.reads ?? []), ...(moved.writes ?? [])].filter(({ tensor }) =>
+          tile.strips?.has(tensor),
+        );
+        const after = takenFrom(tile);
+        return {
+          work: tileWork(graph, analysis, block, regions),
+          ...moved,
+          // Strips are held beside what they are cut from or joined into.
+          activationBytes: tilePeak(graph, analysis, block, regions) + sum(strips),
+          weightBytes: this.whole.weightBytes,
+          ...(after.length === 0 ? {} : { after }),
+        };
+      });
+    });
   }
 
   #shard(shares: readonly number[]): readonly PartCost[] {
     const { whole, block } = this;
     return shardBlock(this.#graph, this.#analysis, block, shares).map(({ inputs, outputs }): PartCost => {
-      const bytesOut = this.#sizes(outputs);
-      const bytesIn = this.#sizes(inputs);
+      const moved = between(this.#sizes(inputs), this.#sizes(outputs));
+      const { bytesIn, bytesOut } = moved;
       const share = bytesOut / whole.bytesOut;
       return {
         work: shardWork(this.#graph, this.#analysis, block, share),
-        bytesIn,
-        bytesOut,
+        ...moved,
         activationBytes: Math.ceil(bytesIn + share * Math.max(0, whole.activationBytes - whole.bytesIn)),
         weightBytes: Math.ceil(share * whole.weightBytes),
       };
     });
   }
 
-  #bytes(names: readonly string[]): number {
-    return names.reduce((sum, name) => sum + this.#tensorBytes(name), 0);
+  #bytes(names: readonly string[]): TensorBytes[] {
+    return names.map((tensor) => ({ tensor, bytes: this.#tensorBytes(tensor) }));
   }
 
   #tensorBytes(name: string): number {
@@ -214,25 +271,52 @@ export class Span {
     );
   }
 
-  #regionBytes(regions: ReadonlyMap<string, Rectangle | undefined>): number {
-    let bytes = 0;
-    for (const [name, rectangle] of regions) {
-      const axes = this.#analysis.axes.get(name);
-      const shape = this.#graph.tensors.get(name)?.shape;
-      const whole = this.#tensorBytes(name);
-      if (rectangle === undefined || axes === undefined || shape === undefined) bytes += whole;
-      else
-        bytes += (whole * area(rectangle)) / ((shape[axes.row] as number) * (shape[axes.column] as number));
-    }
-    return bytes;
+  #regionBytes(regions: ReadonlyMap<string, Rectangle | undefined>): TensorBytes[] {
+    return [...regions].map(([tensor, rectangle]) => {
+      const axes = this.#analysis.axes.get(tensor);
+      const shape = this.#graph.tensors.get(tensor)?.shape;
+      const whole = this.#tensorBytes(tensor);
+      if (rectangle === undefined || axes === undefined || shape === undefined)
+        return { tensor, bytes: whole };
+      const all = (shape[axes.row] as number) * (shape[axes.column] as number);
+      return { tensor, bytes: (whole * area(rectangle)) / all };
+    });
   }
 
-  #sizes(regions: ReadonlyMap<string, Region>): number {
-    let bytes = 0;
-    for (const [name, region] of regions) {
-      bytes +=
-        volume(region as readonly Range[]) * elementBytes(this.#graph.tensors.get(name)?.dtype ?? 'float32');
-    }
-    return bytes;
+  #sizes(regions: ReadonlyMap<string, Region>): TensorBytes[] {
+    return [...regions].map(([tensor, region]) => ({
+      tensor,
+      bytes:
+        volume(region as readonly Range[]) *
+        elementBytes(this.#graph.tensors.get(tensor)?.dtype ?? 'float32'),
+    }));
   }
+}
+
+/** What is made of a tiling, or undefined where the graph refuses it. */
+function unlessRefused<T>(make: () => T): T | undefined {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof TilepipeError && error.code === 'tiling-refused') return undefined;
+    throw error;
+  }
+}
+
+/** The neighbours a tile takes strips from. */
+function takenFrom({ index, inputs, strips = new Map() }: Tile): number[] {
+  const sides = new Set([...strips].flatMap(([name, { side }]) => (inputs.has(name) ? [side] : [])));
+  return [...(sides.has('before') ? [index - 1] : []), ...(sides.has('after') ? [index + 1] : [])];
+}
+
+function keyOf(cover: Cover): string {
+  return cover.bands.map(({ share, columns }) => `${share}:${columns.join(',')}`).join(';');
+}
+
+function between(reads: readonly TensorBytes[], writes: readonly TensorBytes[]) {
+  return { bytesIn: sum(reads), bytesOut: sum(writes), reads, writes };
+}
+
+function sum(all: readonly TensorBytes[]): number {
+  return all.reduce((total, { bytes }) => total + bytes, 0);
 }

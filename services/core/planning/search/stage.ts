@@ -1,8 +1,9 @@
 /** One stage of a pipeline: a span on devices of its own, and what each frame asks of them and of what all stages share. */
 
 import type { Device } from '../cost/fleet.ts';
+import { workerBytes } from '../cost/worker-memory.ts';
 import { arrangements, evenCover } from './covers.ts';
-import { type FleetView, HUB, type Leg, legMs, type Member, messageMs, taskMs } from './fleet-view.ts';
+import { type FleetView, gatherMs, HUB, type Leg, legMs, type Member, sendMs, taskMs } from './fleet-view.ts';
 import { fits, holdingsOf } from './memory-of.ts';
 import { shardStep } from './options.ts';
 import type { Assigned } from './schedule.ts';
@@ -45,16 +46,16 @@ export function sharedStages(view: FleetView, span: Span, members: readonly Memb
 }
 
 /** Whether a device can hold a span's weights, and lacks memory for its activations. */
-function wantsTiles({ memoryBytes, idleBytes }: Device, { whole }: Span): boolean {
-  const room = memoryBytes - idleBytes - whole.weightBytes;
-  return room > 0 && room < whole.activationBytes;
+function wantsTiles(device: Device, { whole }: Span): boolean {
+  const weights = whole.weightBytes;
+  const needs = (activations: number): number => workerBytes(device, { weights, activations, subModels: 1 });
+  return needs(0) < device.memoryBytes && device.memoryBytes < needs(whole.activationBytes);
 }
 
 function stageOf(view: FleetView, step: Step, byTurns: boolean): Stage {
   const loads = new Float64Array(view.resources.length);
   const ownMs = byTurns ? turns(view, step, loads) : together(view, step, loads);
-  for (const { cost } of step.parts)
-    add(loads, HUB, messageMs(view, cost.bytesIn) + messageMs(view, cost.bytesOut));
+  for (const { cost } of step.parts) add(loads, HUB, sendMs(view, cost) + gatherMs(view, cost));
   return { step, ownMs, sharedMs: view.shared.map((resource) => loads[resource] as number) };
 }
 

@@ -3,7 +3,7 @@
  * that is bound late is shared out as evenly as processors and links allow.
  */
 
-import { type FleetView, HUB, type Leg, legMs, type Member, messageMs, taskMs } from './fleet-view.ts';
+import { type FleetView, gatherMs, HUB, type Leg, legMs, type Member, sendMs, taskMs } from './fleet-view.ts';
 import type { Assigned } from './schedule.ts';
 
 export interface Steady {
@@ -27,7 +27,7 @@ export function steady(view: FleetView, parts: readonly Assigned[]): Steady {
   const late = new Map<string, Assigned[]>();
   for (const part of parts) {
     const { cost, on } = part;
-    add(fixed, HUB, messageMs(view, cost.bytesIn) + messageMs(view, cost.bytesOut));
+    add(fixed, HUB, sendMs(view, cost) + gatherMs(view, cost));
     if (on.length === 1) addTask(fixed, view.members[on[0] as number] as Member, part);
     else {
       const key = on.join(' ');

@@ -1,5 +1,6 @@
 /** One block of a plan while it is searched for, and the plan's steps as a draft. */
 
+import { reuseTiles } from '../../tiling/reuse.ts';
 import { shardBlock } from '../../tiling/shard.ts';
 import { tileBlock } from '../../tiling/tile-block.ts';
 import type { Cover, FusedBlock, Tile } from '../../tiling/types.ts';
@@ -17,6 +18,8 @@ export interface Step {
   readonly parts: readonly Assigned[];
   /** How the outputs are shared out, where they are. */
   readonly cover?: Cover;
+  /** Whether tiles take strips from their neighbours instead of computing them again. */
+  readonly reuse?: boolean;
   readonly shares?: readonly number[];
 }
 
@@ -38,10 +41,17 @@ export function draftBlocks(space: SearchSpace, view: FleetView, steps: readonly
     return {
       block,
       mode: step.mode,
+      ...(step.reuse === true ? { reuse: true } : {}),
       parts: tilesOf(space, step, block).map((tile, index) => {
         const { cost, on } = step.parts[index] as Assigned;
         const devices = on.map((member) => (view.members[member] as Member).device.id);
-        return { tile, devices, ...cost, predictedMs: taskMs(view.members[on[0] as number] as Member, cost) };
+        const { reads: _reads, writes: _writes, after: _after, share: _share, ...asked } = cost;
+        return {
+          tile,
+          devices,
+          ...asked,
+          predictedMs: taskMs(view.members[on[0] as number] as Member, cost),
+        };
       }),
     };
   });
@@ -54,6 +64,7 @@ function blockOf({ graph, end }: SearchSpace, { span, mode }: Step, id: number):
 }
 
 function tilesOf({ graph, analysis }: SearchSpace, step: Step, block: FusedBlock): Tile[] {
+  if (step.cover !== undefined && step.reuse === true) return reuseTiles(graph, analysis, block, step.cover);
   if (step.cover !== undefined) return tileBlock(graph, analysis, block, step.cover);
   if (step.shares !== undefined) return shardBlock(graph, analysis, block, step.shares);
   return [wholeTile(graph, block, analysis.blockMacs(block))];

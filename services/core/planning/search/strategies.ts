@@ -1,16 +1,19 @@
 /** The best plan of each idea of distribution, for one objective. */
 
 import type { Strategy } from '../draft.ts';
+import { codedSpace } from './coded-space.ts';
 import { type FleetView, type Member, taskMs } from './fleet-view.ts';
 import { latencyPlans } from './latency.ts';
 import { fits, holdingsOf } from './memory-of.ts';
 import { pipelinePlan } from './pipeline.ts';
 import { type Candidate, predict } from './predict.ts';
+import { refined } from './refine.ts';
 import type { SearchSpace } from './space.ts';
 import type { Span } from './span.ts';
 import { spreadPlans } from './spread.ts';
 import { type Step, wholeStep } from './step.ts';
 import { ranked } from './subsets.ts';
+import type { CutFacts, WireForm } from './wire-form.ts';
 
 export type Objective = 'latency' | 'throughput';
 
@@ -20,6 +23,15 @@ export interface StrategyInput {
   readonly objective: Objective;
   /** Frames under way at once; absent: one for latency, as many as it takes for throughput. */
   readonly inFlight: number | undefined;
+  readonly facts: CutFacts;
+  /** How cut tensors may travel, the plainest form first. */
+  readonly forms: readonly WireForm[];
+}
+
+/** One form of the tensors at a time. */
+interface FormInput extends StrategyInput {
+  /** Milliseconds of latency from which on a plan is of no use. */
+  readonly limitMs: number;
 }
 
 /** Every strategy, the simplest first: of plans as good as each other the simplest is the best. */
@@ -42,15 +54,27 @@ export function bestOf(candidates: Iterable<Candidate>, objective: Objective): C
 
 /** The best plan of a strategy; undefined where none fits the devices. */
 export function planOf(strategy: Strategy, input: StrategyInput): Candidate | undefined {
-  const plans = PLANS[strategy](input);
-  const inFlight = input.inFlight ?? (input.objective === 'latency' ? 1 : undefined);
-  return bestOf(
-    plans.map((steps) => predict(input.view, { strategy, steps, inFlight })),
-    input.objective,
-  );
+  const { view, objective, facts, forms } = input;
+  const inFlight = input.inFlight ?? (objective === 'latency' ? 1 : undefined);
+  const predicted = (steps: readonly Step[], form: WireForm) =>
+    predict(view, { strategy, steps, inFlight, form });
+  let best: Candidate | undefined;
+  for (const form of UNCUT.has(strategy) ? forms.slice(0, 1) : forms) {
+    const space = codedSpace(input.space, facts, form);
+    const limitMs =
+      best === undefined || objective !== 'latency' ? Number.POSITIVE_INFINITY : best.predicted.latencyMs;
+    const found = PLANS[strategy]({ ...input, space, limitMs }).map((steps) => predicted(steps, form));
+    best = bestOf(best === undefined ? found : [best, ...found], objective);
+  }
+  if (best === undefined || UNCUT.has(strategy)) return best;
+  const score = (plan: Candidate): number => scoreOf(plan, objective);
+  return refined(best, { view, forms, predict: predicted, score });
 }
 
-type Plans = (input: StrategyInput) => (readonly Step[])[];
+/** Strategies that leave the model in one piece: nothing travels between blocks. */
+const UNCUT: ReadonlySet<Strategy> = new Set(['one-device', 'replicas']);
+
+type Plans = (input: FormInput) => (readonly Step[])[];
 
 const PLANS: Readonly<Record<Strategy, Plans>> = {
   'one-device': ({ space, view }) => {
@@ -63,28 +87,37 @@ const PLANS: Readonly<Record<Strategy, Plans>> = {
     // What the hub's own device computes its messages lack: with it and without.
     return span === undefined ? [] : withAndWithoutHub(able).map((on) => [wholeStep(span, indices(on))]);
   },
-  parallel: ({ space, view }) => {
-    const { shared } = latencyPlans(space, view);
+  parallel: ({ space, view, limitMs }) => {
+    const { shared } = latencyPlans(space, view, { limitMs });
     return shared === undefined ? [] : [shared];
   },
   pipeline: (input) => pipelines(input, false),
   mixed: (input) => {
     if (input.objective === 'latency') return [];
     const { space, view } = input;
-    const sets = withAndWithoutHub(view.members);
+    const span = everythingOf(space);
+    // The preferred first: a slow device would otherwise be given the first frame.
+    const sets = withAndWithoutHub(span === undefined ? [] : ranked(view, view.members, span.whole));
     return [...pipelines(input, true), ...sets.flatMap((members) => spreadPlans(space, view, members))];
   },
 };
 
-function pipelines({ space, view, objective }: StrategyInput, several: boolean): (readonly Step[])[] {
+function pipelines({ space, view, objective, limitMs }: FormInput, several: boolean): (readonly Step[])[] {
   const least = objective === 'latency' ? 'latency' : 'period';
   return ordersOf(space, view).flatMap((order) => {
-    const steps = pipelinePlan(space, view, { order, least, several });
+    const steps = pipelinePlan(space, view, { order, least, several, limitMs });
     return steps === undefined ? [] : [steps];
   });
 }
 
-/** Orders in which stages take devices: the fastest first, and, where it differs, the largest first. */
+/** Devices and cuts up to which every order in which stages can take the devices is tried. */
+const FEW_DEVICES = 4;
+const FEW_CUTS = 10;
+
+/**
+ * Orders in which stages take devices: of few devices on small models all that differ; else the fastest first, the
+ * largest first, and each the other way round where devices are unequal.
+ */
 function ordersOf(space: SearchSpace, view: FleetView): (readonly Member[])[] {
   const span = everythingOf(space);
   if (span === undefined) return [];
@@ -93,12 +126,22 @@ function ordersOf(space: SearchSpace, view: FleetView): (readonly Member[])[] {
   );
   const room = ({ device }: Member): number => device.memoryBytes - device.idleBytes;
   const large = [...fast].sort((a, b) => (room(a) === room(b) ? 0 : room(b) - room(a)));
-  const orders = [fast, remote(fast), large, remote(large)].filter((order) => order.length > 1);
+  const few = fast.length <= FEW_DEVICES && space.end <= FEW_CUTS;
+  const whole = few ? permutations(fast) : [fast, large, [...fast].reverse(), [...large].reverse()];
+  const orders = whole.flatMap((order) => [order, remote(order)]).filter((order) => order.length > 1);
   const seen = new Set<string>();
   return orders.filter((order) => {
-    const key = indices(order).join(' ');
+    // Devices alike may change places.
+    const key = order.map((member) => `${member.like}:${room(member)}`).join(' ');
     return !seen.has(key) && seen.add(key);
   });
+}
+
+function permutations<T>(all: readonly T[]): T[][] {
+  if (all.length < 2) return [[...all]];
+  return all.flatMap((first, at) =>
+    permutations(all.filter((_, other) => other !== at)).map((rest) => [first, ...rest]),
+  );
 }
 
 function withAndWithoutHub(members: readonly Member[]): (readonly Member[])[] {

@@ -1,11 +1,12 @@
 /**
  * Which devices share a block: for every number of them the best, with the hub's own device and without. Among devices
- * that compute and are reached alike any are as good as any others, so that this loses nothing. Among unequal ones the
+ * that compute and are reached alike any are as good as any others, so that this loses nothing; where equal ones hang on
+ * several media with others, they are taken from each in turn, so that no medium carries more than its part. Among unequal ones the
  * fastest are taken, transfer included: where a block's time is its work divided by the summed speed plus what passes
  * through the hub, exchanging one for a faster one never makes it longer.
  */
 
-import { type FleetView, legMs, type Member, messageMs, taskMs } from './fleet-view.ts';
+import { type FleetView, gatherMs, legMs, type Member, sendMs, taskMs } from './fleet-view.ts';
 import type { PartCost } from './span.ts';
 
 /** Beyond these numbers of devices only some are tried. */
@@ -13,16 +14,25 @@ const COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32, 48, 64];
 
 /** Milliseconds of a device for a block in one piece, sending included. */
 export function aloneMs(view: FleetView, member: Member, cost: PartCost): number {
-  let ms = taskMs(member, cost) + messageMs(view, cost.bytesIn) + messageMs(view, cost.bytesOut);
+  let ms = taskMs(member, cost) + sendMs(view, cost) + gatherMs(view, cost);
   for (const leg of member.down) ms += legMs(leg, cost.bytesIn);
   for (const leg of member.up) ms += legMs(leg, cost.bytesOut);
   return ms;
 }
 
-/** Members by how fast they are alone, the fastest first. */
+/** Members by how fast they are alone, the fastest first; equally fast ones on different media by turns. */
 export function ranked(view: FleetView, members: readonly Member[], cost: PartCost): Member[] {
   const ms = new Map(members.map((member) => [member.index, aloneMs(view, member, cost)]));
-  return [...members].sort((a, b) => (ms.get(a.index) ?? 0) - (ms.get(b.index) ?? 0) || a.index - b.index);
+  const counts = new Map<number, number>();
+  const turns = new Map<number, number>();
+  for (const { index, like } of members) {
+    const turn = counts.get(like) ?? 0;
+    counts.set(like, turn + 1);
+    turns.set(index, turn);
+  }
+  const by = (of: ReadonlyMap<number, number>, a: Member, b: Member): number =>
+    (of.get(a.index) as number) - (of.get(b.index) as number);
+  return [...members].sort((a, b) => by(ms, a, b) || by(turns, a, b) || a.index - b.index);
 }
 
 /** Sets of `least` members and more; what shares the hub's processor comes last, so that the others are sent to first. */

@@ -5,7 +5,7 @@
 
 import { TilepipeError } from '../../runtime/errors.ts';
 import type { Fleet } from '../cost/fleet.ts';
-import { type Group, Pool } from './pool.ts';
+import { type Group, type Outlook, Pool } from './pool.ts';
 import type { FrameRun } from './task-run.ts';
 import type { SimulatedTask } from './task-table.ts';
 import type { SimulateOptions } from './types.ts';
@@ -24,9 +24,9 @@ export class Binding<T> {
   readonly #shared = new Map<string, readonly number[]>();
 
   /** Throws `config-invalid` where a source names a device the fleet does not have. */
-  constructor(fleet: Fleet, { binding, sources = [], slots = SLOTS }: SimulateOptions) {
-    this.#splitter = new Pool(fleet.devices.length, slots);
-    this.#merger = new Pool(fleet.devices.length, slots);
+  constructor(fleet: Fleet, { binding, sources = [], slots = SLOTS }: SimulateOptions, outlook: Outlook<T>) {
+    this.#splitter = new Pool(fleet.devices.length, slots, outlook);
+    this.#merger = new Pool(fleet.devices.length, slots, outlook);
     this.#late = binding === 'late';
     const positions = new Map(fleet.devices.map(({ id }, at) => [id, at]));
     this.#own = sources.map(({ devices }) => {

@@ -1,6 +1,7 @@
 /** The processors and media of a fleet as servers, and the way of every device through them. */
 
 import { TilepipeError } from '../../runtime/errors.ts';
+import { type DeflateCost, hubDeflate } from '../cost/deflate.ts';
 import type { Device, Fleet, Hub, Medium } from '../cost/fleet.ts';
 import type { Clock } from './clock.ts';
 import { type Job, Server, type Usage } from './server.ts';
@@ -31,15 +32,19 @@ export class Network {
   /** The hub's processor. */
   readonly hub: Server;
   readonly stations: readonly Station[];
+  /** What deflating costs the hub's processor. */
+  readonly hubDeflate: DeflateCost;
   readonly #servers: Server[] = [];
   readonly #guests: Usage[] = [];
   readonly #lanes = new Map<string, Server>();
+  readonly #processors = new Map<string, Server>();
   readonly #deps: { clock: Clock; fleet: Fleet; timeline: TimelineEvent[] | undefined };
 
   /** Throws `config-invalid` where a medium is named that the fleet does not have. */
   constructor(deps: { clock: Clock; fleet: Fleet; timeline: TimelineEvent[] | undefined }) {
     this.#deps = deps;
     this.hub = this.#server('hub', 'message');
+    this.hubDeflate = hubDeflate(deps.fleet.hub);
     this.stations = deps.fleet.devices.map((device) => this.#station(device));
   }
 
@@ -64,6 +69,10 @@ export class Network {
 
   #station(device: Device): Station {
     const { medium } = device;
+    if (medium === undefined && device.processor !== undefined) {
+      const processor = this.#processor(device.processor);
+      return { device, in: [], out: [], compute: (job, ms) => processor.request(job, ms) };
+    }
     if (medium === undefined) {
       const guest: Usage = { name: device.id, busyMs: 0 };
       this.#guests.push(guest);
@@ -86,6 +95,13 @@ export class Network {
       out: legs(false),
       compute: (job, ms) => processor.request(job, ms),
     };
+  }
+
+  /** One that devices on the hub may share. */
+  #processor(name: string): Server {
+    const server = this.#processors.get(name) ?? this.#server(name, 'compute');
+    this.#processors.set(name, server);
+    return server;
   }
 
   #leg(name: string, direction: 'in' | 'out', times: number): Leg {

@@ -7,12 +7,13 @@
  */
 
 import { TilepipeError } from '../../runtime/errors.ts';
+import { deviceDeflate } from '../cost/deflate.ts';
 import { computeMs, type Device, type Fleet } from '../cost/fleet.ts';
 import type { DraftBlock } from '../draft.ts';
 import { Binding, SLOTS } from './binding.ts';
 import { Clock } from './clock.ts';
 import { type Arrival, FrameFeed, sourcesOf } from './frame-feed.ts';
-import { Network } from './network.ts';
+import { legMs, Network, type Station } from './network.ts';
 import { noise } from './noise.ts';
 import { bottleneckOf, type Completion, type Snapshot, SteadyState, warmUp } from './steady-state.ts';
 import { type FrameRun, TaskRun, type TaskRunDeps } from './task-run.ts';
@@ -60,7 +61,10 @@ class Run {
     this.#tasks = taskTable(blocks, fleet);
     this.#direct = this.#runsWhereFramesAre();
     this.#costs = this.#tasks.map(() => new Float64Array(fleet.devices.length).fill(Number.NaN));
-    this.#binding = new Binding(fleet, options);
+    this.#binding = new Binding(fleet, options, {
+      paceMs: ({ task }, device) => this.#paceOf(task, device),
+      now: () => this.#clock.now,
+    });
     this.#factor = jitter > 0 ? noise(jitter, seed) : () => 1;
     this.#drops = sourcesOf(options).map(() => 0);
     this.#taskDeps = {
@@ -130,7 +134,7 @@ class Run {
 
   #gathered({ device, task, of: frame }: TaskRun): void {
     // As in the runtime: the freed slot goes to what waits already, then what this answer makes ready is submitted.
-    this.#binding.poolOf(task).release(device)?.send(device);
+    for (const given of this.#binding.poolOf(task).release(device)) given.task.send(given.device);
     for (const next of task.feeds) {
       const missing = (frame.missing[next] as number) - 1;
       frame.missing[next] = missing;
@@ -152,11 +156,18 @@ class Run {
     let cost = costs[device] as number;
     if (Number.isNaN(cost)) {
       const found = this.#fleet.devices[device] as Device;
-      const bytes = this.#direct ? 0 : task.bytesIn + task.bytesOut;
-      cost = computeMs(found, task.work) + found.byteMs * bytes;
+      cost = computeMs(found, task.work) + (this.#direct ? 0 : movedMs(found, task));
       costs[device] = cost;
     }
     return cost;
+  }
+
+  /** What a dispatcher has seen a device take for such tasks: sending, computing, answering. */
+  #paceOf(task: SimulatedTask, device: number): number {
+    const { in: down, out: up } = this.#network.stations[device] as Station;
+    const longest = (legs: Station['in'], bytes: number): number =>
+      legs.reduce((most, leg) => Math.max(most, legMs(leg, bytes)), 0);
+    return this.#costOf(task, device) + longest(down, task.bytesIn) + longest(up, task.bytesOut);
   }
 
   /** One task, on one device, on the hub: the plan to stay on one device, which no bus is needed for. */
@@ -170,6 +181,12 @@ class Run {
   #snapshot(): Snapshot {
     return { at: this.#clock.now, completions: this.#completions.length, usage: this.#network.usage() };
   }
+}
+
+/** Milliseconds of a device's processor for what it takes in and sends. */
+function movedMs(device: Device, { bytesIn, bytesOut, packedIn, packedOut }: SimulatedTask): number {
+  const { deflateMs, inflateMs } = deviceDeflate(device);
+  return device.byteMs * (bytesIn + bytesOut) + inflateMs * packedIn + deflateMs * packedOut;
 }
 
 function check(blocks: readonly DraftBlock[], options: SimulateOptions): void {

@@ -71,7 +71,7 @@ export class TaskRun implements Job {
   send(device: number): void {
     this.#device = device;
     if (this.#deps.direct) this.#compute();
-    else this.#message('task', this.task.bytesIn);
+    else this.#message('task');
   }
 
   /** Cut-through: the next medium carries the message's head while this one still carries its tail. */
@@ -94,7 +94,7 @@ export class TaskRun implements Job {
         else this.#transfer('out');
         return;
       case 'out':
-        if (--this.#legsLeft === 0) this.#message('result', this.task.bytesOut);
+        if (--this.#legsLeft === 0) this.#message('result');
         return;
       case 'result':
         this.#deps.gathered(this);
@@ -109,10 +109,15 @@ export class TaskRun implements Job {
     return this.#stage === 'in' ? this.task.bytesIn : this.task.bytesOut;
   }
 
-  #message(stage: 'task' | 'result', bytes: number): void {
-    const { hub, hubCost } = this.#deps.network;
+  #message(stage: 'task' | 'result'): void {
+    const { hub, hubCost, hubDeflate } = this.#deps.network;
+    const { bytesIn, bytesOut, packedIn, packedOut } = this.task;
     this.#stage = stage;
-    hub.request(this, hubCost.messageMs + hubCost.byteMs * bytes);
+    const ms =
+      stage === 'task'
+        ? hubCost.byteMs * bytesIn + hubDeflate.deflateMs * packedIn
+        : hubCost.byteMs * bytesOut + hubDeflate.inflateMs * packedOut;
+    hub.request(this, hubCost.messageMs + ms);
   }
 
   #transfer(stage: 'in' | 'out'): void {

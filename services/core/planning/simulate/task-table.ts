@@ -18,6 +18,9 @@ export interface SimulatedTask {
   readonly work: Work;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** Bytes of those before they are deflated. */
+  readonly packedIn: number;
+  readonly packedOut: number;
   /** Tasks that must have been gathered before it. */
   readonly needs: number;
   /** Tasks that wait for it. */
@@ -25,7 +28,7 @@ export interface SimulatedTask {
 }
 
 /**
- * One task per part, in order of block and part. A part waits for the earlier parts that make an element it reads,
+ * One task per part, in order of block and part. A part waits for the other parts that make an element it reads,
  * as the merger sends it as soon as those are there; one whose regions are not given waits for the whole block
  * before. Throws `plan-invalid` for a device the fleet does not have.
  */
@@ -53,6 +56,8 @@ export function taskTable(blocks: readonly DraftBlock[], fleet: Fleet): Simulate
     work: part.work,
     bytesIn: part.bytesIn,
     bytesOut: part.bytesOut,
+    packedIn: part.packedIn ?? 0,
+    packedOut: part.packedOut ?? 0,
     needs: needs[index] as number,
     feeds: feeds[index] as number[],
   }));
@@ -80,7 +85,8 @@ function needed(part: DraftPart, index: number, makers: ReadonlyMap<string, read
   for (const [tensor, region] of part.tile.inputs) {
     for (const maker of makers.get(tensor) ?? []) {
       const made = maker.part.tile.outputs.get(tensor);
-      if (maker.index < index && made !== undefined && intersect(made, region) !== undefined)
+      // A tile that takes strips from its neighbours waits for the one after it as well.
+      if (maker.index !== index && made !== undefined && intersect(made, region) !== undefined)
         found.add(maker.index);
     }
   }

@@ -16,6 +16,28 @@ export interface Advice {
    * What was made best.
    */
   objective: 'latency' | 'throughput';
+  accuracy: {
+    /**
+     * exact: no codec changes a value; budgeted: as far as sample frames show little loss.
+     */
+    class: 'exact' | 'budgeted';
+    /**
+     * Sample frames on which codecs were measured; absent: none.
+     */
+    samples?: number;
+    /**
+     * Relative error of the worst output on them, as the plan stands; 0: no codec changes a value.
+     */
+    relativeRms?: number;
+    /**
+     * Share of the answers on them that agree with the uncut model's; absent where answers are raw tensors.
+     */
+    labels?: number;
+    /**
+     * Codecs that lost more than the budget allows, and how much.
+     */
+    refused?: string[];
+  };
   verdict: {
     /**
      * The advice in one sentence.
@@ -80,6 +102,35 @@ export interface Advice {
      */
     inFlight: number;
     /**
+     * What a frame travels as: what the network takes, or pixels that workers normalise.
+     */
+    input: 'tensor' | 'pixels';
+    /**
+     * What the choice between them rests on; absent where there was none.
+     */
+    pixels?: string;
+    /**
+     * Tensors that travel from one block to later ones.
+     */
+    cuts: {
+      /**
+       * Name in the model.
+       */
+      tensor: string;
+      /**
+       * Block that makes it.
+       */
+      block: number;
+      /**
+       * How its elements travel.
+       */
+      codec: 'raw' | 'fp16' | 'uint8';
+      /**
+       * Whether it is deflated on top, where that makes it smaller.
+       */
+      deflated: boolean;
+    }[];
+    /**
      * One frame alone, in milliseconds.
      */
     latencyMs: number;
@@ -121,6 +172,10 @@ export interface Advice {
        * In one piece, by tiles, or by output channels.
        */
       mode: 'whole' | 'tile' | 'shard';
+      /**
+       * Whether its tiles take strips from their neighbours instead of computing them again.
+       */
+      reuse: boolean;
       /**
        * Tasks it runs as.
        */
@@ -272,6 +327,7 @@ export const adviceSchema = {
     "model",
     "digest",
     "objective",
+    "accuracy",
     "verdict",
     "devices",
     "media",
@@ -297,6 +353,46 @@ export const adviceSchema = {
         "throughput"
       ],
       "description": "What was made best."
+    },
+    "accuracy": {
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "class"
+      ],
+      "properties": {
+        "class": {
+          "type": "string",
+          "enum": [
+            "exact",
+            "budgeted"
+          ],
+          "description": "exact: no codec changes a value; budgeted: as far as sample frames show little loss."
+        },
+        "samples": {
+          "type": "integer",
+          "minimum": 0,
+          "description": "Sample frames on which codecs were measured; absent: none."
+        },
+        "relativeRms": {
+          "type": "number",
+          "minimum": 0,
+          "description": "Relative error of the worst output on them, as the plan stands; 0: no codec changes a value."
+        },
+        "labels": {
+          "type": "number",
+          "minimum": 0,
+          "maximum": 1,
+          "description": "Share of the answers on them that agree with the uncut model's; absent where answers are raw tensors."
+        },
+        "refused": {
+          "type": "array",
+          "items": {
+            "type": "string"
+          },
+          "description": "Codecs that lost more than the budget allows, and how much."
+        }
+      }
     },
     "verdict": {
       "type": "object",
@@ -412,6 +508,8 @@ export const adviceSchema = {
       "required": [
         "strategy",
         "inFlight",
+        "input",
+        "cuts",
         "latencyMs",
         "framesPerSecond",
         "bytesPerFrame",
@@ -434,6 +532,56 @@ export const adviceSchema = {
           "type": "integer",
           "minimum": 1,
           "description": "Frames under way at once that it is meant for."
+        },
+        "input": {
+          "type": "string",
+          "enum": [
+            "tensor",
+            "pixels"
+          ],
+          "description": "What a frame travels as: what the network takes, or pixels that workers normalise."
+        },
+        "pixels": {
+          "type": "string",
+          "description": "What the choice between them rests on; absent where there was none."
+        },
+        "cuts": {
+          "type": "array",
+          "items": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": [
+              "tensor",
+              "block",
+              "codec",
+              "deflated"
+            ],
+            "properties": {
+              "tensor": {
+                "type": "string",
+                "description": "Name in the model."
+              },
+              "block": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Block that makes it."
+              },
+              "codec": {
+                "type": "string",
+                "enum": [
+                  "raw",
+                  "fp16",
+                  "uint8"
+                ],
+                "description": "How its elements travel."
+              },
+              "deflated": {
+                "type": "boolean",
+                "description": "Whether it is deflated on top, where that makes it smaller."
+              }
+            }
+          },
+          "description": "Tensors that travel from one block to later ones."
         },
         "latencyMs": {
           "type": "number",
@@ -469,6 +617,7 @@ export const adviceSchema = {
               "first",
               "last",
               "mode",
+              "reuse",
               "parts",
               "devices",
               "macsShare",
@@ -503,6 +652,10 @@ export const adviceSchema = {
                   "shard"
                 ],
                 "description": "In one piece, by tiles, or by output channels."
+              },
+              "reuse": {
+                "type": "boolean",
+                "description": "Whether its tiles take strips from their neighbours instead of computing them again."
               },
               "parts": {
                 "type": "integer",

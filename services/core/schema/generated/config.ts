@@ -20,7 +20,13 @@ export interface Config {
      * Embedded: address to listen on; anything but loopback is open to your network.
      */
     host?: string;
+    /**
+     * Embedded: port to listen on; 0: any free one.
+     */
     port?: number;
+    /**
+     * Of broker.url; the embedded broker asks for none.
+     */
     username?: string;
     /**
      * A secret is never written here: ${VARIABLE} or {file: path}.
@@ -34,9 +40,15 @@ export interface Config {
      * 4 is MQTT 3.1.1.
      */
     protocol?: 4 | 5;
+    /**
+     * Largest MQTT payload a service sends, in bytes: most brokers cut at 1 or 2 MB. The embedded broker also takes pictures as large as a pipeline's limits.maxImageBytes.
+     */
     maxMessageBytes?: number;
   };
   store?: {
+    /**
+     * Address the model store listens on; 0.0.0.0 lets workers of other machines in.
+     */
     host?: string;
     /**
      * 0: any free port.
@@ -116,6 +128,10 @@ export interface Config {
        * Tiles travel as bytes of pixels and workers normalise them; false by default.
        */
       pixels?: boolean;
+      /**
+       * exact (default): codecs lose nothing. With samples: tensors between devices may travel in fewer bits, as far as the answers on the sample frames bear it.
+       */
+      accuracy?: 'exact' | AccuracyBudget;
     };
     fillSeed?: number;
     /**
@@ -138,9 +154,29 @@ export interface Config {
      * Frames kept waiting; beyond it the oldest is dropped, counted and answered with an error.
      */
     maxWaiting?: number;
+    /**
+     * Milliseconds from a frame's arrival to its result; then it is answered with an error.
+     */
     deadlineMs?: number;
+    /**
+     * Times a frame is started, the first included, before it is answered with an error.
+     */
     attempts?: number;
   }[];
+}
+export interface AccuracyBudget {
+  /**
+   * Folder of pictures like those the cameras will send, relative to this file; the first 32 by name are used.
+   */
+  samples: string;
+  /**
+   * Most root mean square error of any output, relative to its own root mean square; 0.02 by default.
+   */
+  relativeRms?: number;
+  /**
+   * Least share of the answers that agree: best classes, or detections with a partner of their class that overlaps by half; 1 by default.
+   */
+  labels?: number;
 }
 
 export const configSchema = {
@@ -181,10 +217,12 @@ export const configSchema = {
           "type": "integer",
           "minimum": 0,
           "maximum": 65535,
-          "default": 1883
+          "default": 1883,
+          "description": "Embedded: port to listen on; 0: any free one."
         },
         "username": {
-          "type": "string"
+          "type": "string",
+          "description": "Of broker.url; the embedded broker asks for none."
         },
         "password": {
           "description": "A secret is never written here: ${VARIABLE} or {file: path}.",
@@ -217,7 +255,8 @@ export const configSchema = {
         "maxMessageBytes": {
           "type": "integer",
           "minimum": 16384,
-          "default": 900000
+          "default": 900000,
+          "description": "Largest MQTT payload a service sends, in bytes: most brokers cut at 1 or 2 MB. The embedded broker also takes pictures as large as a pipeline's limits.maxImageBytes."
         }
       }
     },
@@ -229,7 +268,8 @@ export const configSchema = {
       "properties": {
         "host": {
           "type": "string",
-          "default": "127.0.0.1"
+          "default": "127.0.0.1",
+          "description": "Address the model store listens on; 0.0.0.0 lets workers of other machines in."
         },
         "port": {
           "type": "integer",
@@ -365,6 +405,41 @@ export const configSchema = {
               "pixels": {
                 "type": "boolean",
                 "description": "Tiles travel as bytes of pixels and workers normalise them; false by default."
+              },
+              "accuracy": {
+                "description": "exact (default): codecs lose nothing. With samples: tensors between devices may travel in fewer bits, as far as the answers on the sample frames bear it.",
+                "anyOf": [
+                  {
+                    "const": "exact"
+                  },
+                  {
+                    "title": "AccuracyBudget",
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": [
+                      "samples"
+                    ],
+                    "properties": {
+                      "samples": {
+                        "type": "string",
+                        "minLength": 1,
+                        "description": "Folder of pictures like those the cameras will send, relative to this file; the first 32 by name are used."
+                      },
+                      "relativeRms": {
+                        "type": "number",
+                        "minimum": 0,
+                        "maximum": 1,
+                        "description": "Most root mean square error of any output, relative to its own root mean square; 0.02 by default."
+                      },
+                      "labels": {
+                        "type": "number",
+                        "minimum": 0,
+                        "maximum": 1,
+                        "description": "Least share of the answers that agree: best classes, or detections with a partner of their class that overlaps by half; 1 by default."
+                      }
+                    }
+                  }
+                ]
               }
             }
           },
@@ -398,12 +473,14 @@ export const configSchema = {
           "deadlineMs": {
             "type": "integer",
             "minimum": 100,
-            "default": 30000
+            "default": 30000,
+            "description": "Milliseconds from a frame's arrival to its result; then it is answered with an error."
           },
           "attempts": {
             "type": "integer",
             "minimum": 1,
-            "default": 3
+            "default": 3,
+            "description": "Times a frame is started, the first included, before it is answered with an error."
           }
         }
       },

@@ -1,5 +1,7 @@
 // Generated from schemas/ by `npm run generate`. Do not edit.
 
+import { type Profile, profileSchema } from './profile.ts';
+
 /**
  * The machines a plan is made for: media, devices, and the hub with broker, splitter and merger.
  */
@@ -17,7 +19,7 @@ export interface Devices {
      */
     messageMs?: number;
     /**
-     * Milliseconds of its processor per byte, in or out; 0.000001 by default, a second per gigabyte.
+     * Milliseconds of its processor per byte, in or out; 0.00001 by default, ten seconds per gigabyte, as seen of a whole core.
      */
     byteMs?: number;
   };
@@ -81,96 +83,8 @@ export interface Devices {
     estimated?: boolean;
   }[];
 }
-/**
- * What one device measured of itself: what its operators, its memory and its link cost. Times in milliseconds, sizes in bytes.
- */
-export interface Profile {
-  format: 1;
-  /**
-   * Its service id.
-   */
-  device: string;
-  hardware: {
-    /**
-     * As the operating system names it.
-     */
-    processor: string;
-    arch: string;
-    /**
-     * Threads of one run.
-     */
-    threads: number;
-    /**
-     * Processors the cgroup allows, 0.25 for 250 millicores; absent: no limit.
-     */
-    quota?: number;
-  };
-  executor: string;
-  /**
-   * Digest of the model whose layers were measured; 'general' for the fixed list.
-   */
-  measuredFor?: string;
-  /**
-   * Whether the figures were not measured on this device.
-   */
-  estimated: boolean;
-  /**
-   * Bytes a worker may use in all; absent: no limit.
-   */
-  memoryBytes?: number;
-  /**
-   * Bytes of a worker that holds nothing.
-   */
-  idleBytes: number;
-  /**
-   * Milliseconds of a task beside its operators.
-   */
-  taskMs: number;
-  /**
-   * Milliseconds of its processor per byte received or sent.
-   */
-  byteMs: number;
-  /**
-   * By kind of operator: milliseconds = run x runs + mac x multiply-accumulates + byte x bytes of activations + weight x bytes of weights.
-   */
-  kinds: {
-    [k: string]: {
-      run: number;
-      mac: number;
-      byte: number;
-      weight: number;
-      /**
-       * Median relative error over timed tasks left out of the fit.
-       */
-      error?: number;
-      /**
-       * Timed tasks made to measure this kind.
-       */
-      samples?: number;
-    };
-  };
-  /**
-   * Between the device and the broker, alone; `together` with all devices at once.
-   */
-  link?: {
-    /**
-     * Of one way.
-     */
-    latencyMs: number;
-    upBytesPerMs: number;
-    downBytesPerMs: number;
-    together?: {
-      /**
-       * How many transferred at once.
-       */
-      devices: number;
-      latencyMs: number;
-      upBytesPerMs: number;
-      downBytesPerMs: number;
-    };
-  };
-}
 
+const { $schema: _profileSchema, $id: _profileSchemaId, ...profileSchemaPart } = profileSchema;
 export const devicesSchema = {
   "$schema": "http://json-schema.org/draft-07/schema#",
   "$id": "devices.schema.json",
@@ -199,7 +113,7 @@ export const devicesSchema = {
         "byteMs": {
           "type": "number",
           "minimum": 0,
-          "description": "Milliseconds of its processor per byte, in or out; 0.000001 by default, a second per gigabyte."
+          "description": "Milliseconds of its processor per byte, in or out; 0.00001 by default, ten seconds per gigabyte, as seen of a whole core."
         }
       }
     },
@@ -265,188 +179,7 @@ export const devicesSchema = {
                 "type": "string",
                 "minLength": 1
               },
-              {
-                "title": "Profile",
-                "description": "What one device measured of itself: what its operators, its memory and its link cost. Times in milliseconds, sizes in bytes.",
-                "type": "object",
-                "additionalProperties": false,
-                "required": [
-                  "format",
-                  "device",
-                  "hardware",
-                  "executor",
-                  "estimated",
-                  "idleBytes",
-                  "taskMs",
-                  "byteMs",
-                  "kinds"
-                ],
-                "properties": {
-                  "format": {
-                    "const": 1
-                  },
-                  "device": {
-                    "type": "string",
-                    "pattern": "^[A-Za-z0-9_.-]{1,64}$",
-                    "description": "Its service id."
-                  },
-                  "hardware": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "required": [
-                      "processor",
-                      "arch",
-                      "threads"
-                    ],
-                    "properties": {
-                      "processor": {
-                        "type": "string",
-                        "description": "As the operating system names it."
-                      },
-                      "arch": {
-                        "type": "string"
-                      },
-                      "threads": {
-                        "type": "integer",
-                        "minimum": 1,
-                        "description": "Threads of one run."
-                      },
-                      "quota": {
-                        "type": "number",
-                        "exclusiveMinimum": 0,
-                        "description": "Processors the cgroup allows, 0.25 for 250 millicores; absent: no limit."
-                      }
-                    }
-                  },
-                  "executor": {
-                    "type": "string"
-                  },
-                  "measuredFor": {
-                    "type": "string",
-                    "description": "Digest of the model whose layers were measured; 'general' for the fixed list."
-                  },
-                  "estimated": {
-                    "type": "boolean",
-                    "description": "Whether the figures were not measured on this device."
-                  },
-                  "memoryBytes": {
-                    "type": "number",
-                    "exclusiveMinimum": 0,
-                    "description": "Bytes a worker may use in all; absent: no limit."
-                  },
-                  "idleBytes": {
-                    "type": "number",
-                    "minimum": 0,
-                    "description": "Bytes of a worker that holds nothing."
-                  },
-                  "taskMs": {
-                    "type": "number",
-                    "minimum": 0,
-                    "description": "Milliseconds of a task beside its operators."
-                  },
-                  "byteMs": {
-                    "type": "number",
-                    "minimum": 0,
-                    "description": "Milliseconds of its processor per byte received or sent."
-                  },
-                  "kinds": {
-                    "type": "object",
-                    "description": "By kind of operator: milliseconds = run x runs + mac x multiply-accumulates + byte x bytes of activations + weight x bytes of weights.",
-                    "additionalProperties": {
-                      "type": "object",
-                      "additionalProperties": false,
-                      "required": [
-                        "run",
-                        "mac",
-                        "byte",
-                        "weight"
-                      ],
-                      "properties": {
-                        "run": {
-                          "type": "number",
-                          "minimum": 0
-                        },
-                        "mac": {
-                          "type": "number",
-                          "minimum": 0
-                        },
-                        "byte": {
-                          "type": "number",
-                          "minimum": 0
-                        },
-                        "weight": {
-                          "type": "number",
-                          "minimum": 0
-                        },
-                        "error": {
-                          "type": "number",
-                          "minimum": 0,
-                          "description": "Median relative error over timed tasks left out of the fit."
-                        },
-                        "samples": {
-                          "type": "integer",
-                          "minimum": 0,
-                          "description": "Timed tasks made to measure this kind."
-                        }
-                      }
-                    }
-                  },
-                  "link": {
-                    "type": "object",
-                    "description": "Between the device and the broker, alone; `together` with all devices at once.",
-                    "additionalProperties": false,
-                    "required": [
-                      "latencyMs",
-                      "upBytesPerMs",
-                      "downBytesPerMs"
-                    ],
-                    "properties": {
-                      "latencyMs": {
-                        "type": "number",
-                        "minimum": 0,
-                        "description": "Of one way."
-                      },
-                      "upBytesPerMs": {
-                        "type": "number",
-                        "exclusiveMinimum": 0
-                      },
-                      "downBytesPerMs": {
-                        "type": "number",
-                        "exclusiveMinimum": 0
-                      },
-                      "together": {
-                        "type": "object",
-                        "additionalProperties": false,
-                        "required": [
-                          "devices",
-                          "latencyMs",
-                          "upBytesPerMs",
-                          "downBytesPerMs"
-                        ],
-                        "properties": {
-                          "devices": {
-                            "type": "integer",
-                            "minimum": 2,
-                            "description": "How many transferred at once."
-                          },
-                          "latencyMs": {
-                            "type": "number",
-                            "minimum": 0
-                          },
-                          "upBytesPerMs": {
-                            "type": "number",
-                            "exclusiveMinimum": 0
-                          },
-                          "downBytesPerMs": {
-                            "type": "number",
-                            "exclusiveMinimum": 0
-                          }
-                        }
-                      }
-                    }
-                  }
-                }
-              }
+              profileSchemaPart
             ]
           },
           "like": {

@@ -55,6 +55,21 @@ export interface Plan {
        * @maxItems 2
        */
       spatial?: number[];
+      /**
+       * For people: the tensor is the short form of one of the model's, written and read back inside the sub-models.
+       */
+      codec?: {
+        /**
+         * The model's tensor.
+         */
+        of: string;
+        codec: 'fp16' | 'uint8';
+        /**
+         * uint8: value = (byte - zeroPoint) * scale.
+         */
+        scale?: number;
+        zeroPoint?: number;
+      };
     };
   };
   /**
@@ -135,7 +150,10 @@ export interface Plan {
      * One half-open range [begin, end) per axis, in elements.
      */
     region: [begin: number, end: number][];
-    codec?: 'raw' | 'lz4' | 'deflate' | 'fp16' | 'uint8';
+    /**
+     * How its bytes are written on the wire. deflate loses nothing; a task's input is deflated where all transfers into it are.
+     */
+    codec?: 'raw' | 'fp16' | 'deflate';
     /**
      * Broker that carries it; absent: the pipeline's own.
      */
@@ -275,6 +293,37 @@ export const planSchema = {
             "minItems": 2,
             "maxItems": 2,
             "description": "Axes of rows and columns, where the tensor has them."
+          },
+          "codec": {
+            "type": "object",
+            "description": "For people: the tensor is the short form of one of the model's, written and read back inside the sub-models.",
+            "additionalProperties": false,
+            "required": [
+              "of",
+              "codec"
+            ],
+            "properties": {
+              "of": {
+                "type": "string",
+                "description": "The model's tensor."
+              },
+              "codec": {
+                "enum": [
+                  "fp16",
+                  "uint8"
+                ]
+              },
+              "scale": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "description": "uint8: value = (byte - zeroPoint) * scale."
+              },
+              "zeroPoint": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 255
+              }
+            }
           }
         }
       }
@@ -508,12 +557,11 @@ export const planSchema = {
           "codec": {
             "enum": [
               "raw",
-              "lz4",
-              "deflate",
               "fp16",
-              "uint8"
+              "deflate"
             ],
-            "default": "raw"
+            "default": "raw",
+            "description": "How its bytes are written on the wire. deflate loses nothing; a task's input is deflated where all transfers into it are."
           },
           "endpoint": {
             "type": "string",

@@ -69,7 +69,7 @@ export interface Profile {
     };
   };
   /**
-   * Between the device and the broker, alone; `together` with all devices at once.
+   * Between the device and the broker, measured by this device alone.
    */
   link?: {
     /**
@@ -78,15 +78,6 @@ export interface Profile {
     latencyMs: number;
     upBytesPerMs: number;
     downBytesPerMs: number;
-    together?: {
-      /**
-       * How many transferred at once.
-       */
-      devices: number;
-      latencyMs: number;
-      upBytesPerMs: number;
-      downBytesPerMs: number;
-    };
   };
 }
 
@@ -220,7 +211,7 @@ export const profileSchema = {
     },
     "link": {
       "type": "object",
-      "description": "Between the device and the broker, alone; `together` with all devices at once.",
+      "description": "Between the device and the broker, measured by this device alone.",
       "additionalProperties": false,
       "required": [
         "latencyMs",
@@ -240,35 +231,6 @@ export const profileSchema = {
         "downBytesPerMs": {
           "type": "number",
           "exclusiveMinimum": 0
-        },
-        "together": {
-          "type": "object",
-          "additionalProperties": false,
-          "required": [
-            "devices",
-            "latencyMs",
-            "upBytesPerMs",
-            "downBytesPerMs"
-          ],
-          "properties": {
-            "devices": {
-              "type": "integer",
-              "minimum": 2,
-              "description": "How many transferred at once."
-            },
-            "latencyMs": {
-              "type": "number",
-              "minimum": 0
-            },
-            "upBytesPerMs": {
-              "type": "number",
-              "exclusiveMinimum": 0
-            },
-            "downBytesPerMs": {
-              "type": "number",
-              "exclusiveMinimum": 0
-            }
-          }
         }
       }
     }

@@ -41,6 +41,47 @@ export interface VerifyReport {
     op: string;
     reason: string;
   }[];
+  /**
+   * With --codec: what it saves and loses at each place where one tensor alone crosses, the others left as they are.
+   */
+  codec?: {
+    name: 'fp16' | 'uint8';
+    /**
+     * Pictures it was measured on.
+     */
+    samples: number;
+    cuts: {
+      tensor: string;
+      /**
+       * Share of the multiply-accumulates before it.
+       */
+      macShare: number;
+      /**
+       * As it is.
+       */
+      bytes: number;
+      /**
+       * By the codec.
+       */
+      codedBytes: number;
+      /**
+       * By the codec, then deflated; mean of the samples.
+       */
+      deflatedBytes: number;
+      /**
+       * Root mean square error of the worst output over its root mean square, all samples together; null where it is not a number.
+       */
+      relativeRms: number | null;
+      /**
+       * Per output and sample max|a-b| / max|b|, the worst; null where it is not a number.
+       */
+      maxRelDiff: number | null;
+      /**
+       * Share of what the answers say that agrees; absent where answers are raw tensors or nothing was found.
+       */
+      labels?: number;
+    }[];
+  };
   pass: boolean;
   /**
    * Relative difference between two runs of the uncut model itself, with and without the executor's graph optimisation.
@@ -171,6 +212,91 @@ export const verifyReportSchema = {
           },
           "reason": {
             "type": "string"
+          }
+        }
+      }
+    },
+    "codec": {
+      "type": "object",
+      "additionalProperties": false,
+      "description": "With --codec: what it saves and loses at each place where one tensor alone crosses, the others left as they are.",
+      "required": [
+        "name",
+        "samples",
+        "cuts"
+      ],
+      "properties": {
+        "name": {
+          "enum": [
+            "fp16",
+            "uint8"
+          ]
+        },
+        "samples": {
+          "type": "integer",
+          "minimum": 1,
+          "description": "Pictures it was measured on."
+        },
+        "cuts": {
+          "type": "array",
+          "items": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": [
+              "tensor",
+              "macShare",
+              "bytes",
+              "codedBytes",
+              "deflatedBytes",
+              "relativeRms",
+              "maxRelDiff"
+            ],
+            "properties": {
+              "tensor": {
+                "type": "string"
+              },
+              "macShare": {
+                "type": "number",
+                "minimum": 0,
+                "maximum": 1,
+                "description": "Share of the multiply-accumulates before it."
+              },
+              "bytes": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "As it is."
+              },
+              "codedBytes": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "By the codec."
+              },
+              "deflatedBytes": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "By the codec, then deflated; mean of the samples."
+              },
+              "relativeRms": {
+                "type": [
+                  "number",
+                  "null"
+                ],
+                "description": "Root mean square error of the worst output over its root mean square, all samples together; null where it is not a number."
+              },
+              "maxRelDiff": {
+                "type": [
+                  "number",
+                  "null"
+                ],
+                "description": "Per output and sample max|a-b| / max|b|, the worst; null where it is not a number."
+              },
+              "labels": {
+                "type": "number",
+                "minimum": 0,
+                "maximum": 1,
+                "description": "Share of what the answers say that agrees; absent where answers are raw tensors or nothing was found."
+              }
+            }
           }
         }
       }

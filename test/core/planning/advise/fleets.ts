@@ -50,6 +50,8 @@ function deviceOfSpeed(at: number, speed: number, memoryBytes: number, wifi: boo
     byteMs: 1e-6,
     memoryBytes,
     idleBytes: IDLE,
+    // Models here are thousands of times smaller than what a worker takes beside them.
+    overhead: { runningBytes: 0, activations: 1, subModelBytes: 0 },
     estimated: false,
     ...(at === 0 ? {} : { medium }),
   };

@@ -1,11 +1,16 @@
 /** Speed and link factors: what single outliers, changes and slow processors do to them. */
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { TelemetryWindow } from '../../../../services/core/control/telemetry.ts';
+import { computeMs, type Device } from '../../../../services/core/planning/cost/fleet.ts';
+import { Devices } from '../../../../services/core/planning/replan/devices.ts';
 import { factoredFleet } from '../../../../services/core/planning/replan/factored-fleet.ts';
 import { LinkFactor } from '../../../../services/core/planning/replan/link-factor.ts';
 import { Patience } from '../../../../services/core/planning/replan/patience.ts';
+import { readingsOf } from '../../../../services/core/planning/replan/readings.ts';
 import { SpeedFactor } from '../../../../services/core/planning/replan/speed-factor.ts';
-import { toyDevice, toyFleet } from './world.ts';
+import type { Telemetry } from '../../../../services/core/schema/generated/telemetry.ts';
+import { toyDevice, toyDraft, toyExpectations, toyFleet, toyPlan } from './world.ts';
 
 function speed(ratios: readonly number[], stepMs = 500): SpeedFactor {
   const factor = new SpeedFactor();
@@ -24,12 +29,12 @@ test('single outliers say nothing', () => {
   expect(speed([...times(10, 1), 50, 1, 0.01, 1]).value).toBe(1);
 });
 
-test('two in a row are a great change, three a lesser one, and a small one takes its time', () => {
+test('two in a row are a great change, four a lesser one, and a small one takes its time', () => {
   expect(speed([...times(20, 1), 4, 4]).value).toBe(4);
   expect(speed([...times(20, 4), 1, 1]).value).toBe(1);
-  expect(speed([...times(20, 1), 2, 2]).value).toBe(1);
-  expect(speed([...times(20, 1), 2, 2, 2]).value).toBe(2);
-  expect(speed([...times(20, 1), 1.2, 1.2, 1.2]).value).toBe(1);
+  expect(speed([...times(20, 1), 2, 2, 2]).value).toBe(1);
+  expect(speed([...times(20, 1), 2, 2, 2, 2]).value).toBe(2);
+  expect(speed([...times(20, 1), 1.2, 1.2, 1.2, 1.2]).value).toBe(1);
   expect(speed([...times(20, 1), ...times(16, 1.2)]).value).toBe(1.2);
 });
 
@@ -38,31 +43,108 @@ test('nonsense is left out or bounded', () => {
   expect(speed(times(6, Number.POSITIVE_INFINITY)).value).toBe(1000);
 });
 
+/** A link and transfers over it, one every two seconds. */
+function link() {
+  const factor = new LinkFactor();
+  let now = 0;
+  return {
+    add: (task: string, restMs: number, { slower = 1, count = 1 } = {}): void => {
+      for (let i = 0; i < count; i++, now += 2_000) factor.add(task, restMs, slower, now);
+    },
+    /** At one moment. */
+    stall: (task: string, restMs: number, count: number): void => {
+      for (let i = 0; i < count; i++) factor.add(task, restMs, 1, now);
+      now += 2_000;
+    },
+    value: (): number => factor.value,
+  };
+}
+
+test('tasks that move the same bytes are told by one history, however many there are', () => {
+  const digest = 'p';
+  const draft = toyDraft(Array.from({ length: 300 }, (_, i) => [`w${i % 3}`, 2]));
+  const { tasks } = toyExpectations(digest, draft);
+  expect(tasks.size).toBe(900);
+  const sorts = new Set([...tasks.values()].map(({ sort }) => sort));
+  expect([...sorts]).toEqual([0, 1, 2].map((block) => `block ${block}: 0 in, 0 out`));
+});
+
 test('a link that takes longer than before is slower; small ups and downs are not', () => {
-  const link = new LinkFactor();
-  const add = (restMs: number, slower = 1) => link.add('t', restMs, slower, 0);
-  for (const restMs of [20, 22, 21, 20, 21]) add(restMs);
-  expect(link.value).toBe(1);
-  for (const restMs of [25, 24, 26, 25, 25, 25]) add(restMs);
-  expect(link.value).toBe(1);
-  for (let i = 0; i < 12; i++) add(99);
-  expect(link.value).toBeCloseTo(104 / 26, 3);
+  const { add, value } = link();
+  for (const restMs of [20, 22, 21, 20, 21]) add('t', restMs);
+  expect(value()).toBe(1);
+  for (const restMs of [25, 24, 26, 25, 25, 25]) add('t', restMs);
+  expect(value()).toBe(1);
+  add('t', 99, { count: 12 });
+  expect(value()).toBeCloseTo(104 / 26, 3);
+  add('t', 21, { count: 12 });
+  expect(value()).toBe(1);
 });
 
 test('what grew with the computing is no matter of the link', () => {
-  const link = new LinkFactor();
-  for (let i = 0; i < 10; i++) link.add('t', 20, 1, i);
-  for (let i = 0; i < 10; i++) link.add('t', 75, 4, 10 + i);
-  expect(link.value).toBe(1);
+  const { add, value } = link();
+  add('t', 20, { count: 10 });
+  add('t', 75, { count: 10, slower: 4 });
+  expect(value()).toBe(1);
+});
+
+test('a pause of the hub holds up many transfers at once, and is none of the link', () => {
+  const { add, stall, value } = link();
+  add('t', 20, { count: 10 });
+  for (let i = 0; i < 20; i++) {
+    stall('t', 900, 8);
+    add('t', 20, { count: 4 });
+  }
+  expect(value()).toBe(1);
 });
 
 test('the transfers of a new plan are judged by what was known of the link', () => {
-  const link = new LinkFactor();
-  for (let i = 0; i < 5; i++) link.add('t', 45, 1, i);
-  for (let i = 0; i < 10; i++) link.add('t', 145, 1, 5 + i);
-  expect(link.value).toBeCloseTo(3, 3);
-  for (let i = 0; i < 10; i++) link.add('u', 95, 1, 20 + i);
-  expect(link.value).toBeCloseTo(3, 3);
+  const { add, value } = link();
+  add('t', 45, { count: 5 });
+  add('t', 145, { count: 10 });
+  expect(value()).toBeCloseTo(3, 3);
+  add('u', 95, { count: 10 });
+  expect(value()).toBeCloseTo(3, 3);
+});
+
+describe('a device whose answers come later', () => {
+  /** What telemetry of 20 s makes of two devices, of which the second changes after 10 s. */
+  function factorsOf({ compute = 1, rest = 1 }: { compute?: number; rest?: number }) {
+    const fleet = toyFleet([toyDevice('a'), toyDevice('b')]);
+    const devices = new Map(fleet.devices.map((device) => [device.id, device]));
+    const draft = toyPlan(fleet);
+    const plans = new Map([['p', toyExpectations('p', draft)]]);
+    let now = 0;
+    const known = new Devices({ fleet, now: () => now });
+    known.online(['a', 'b']);
+    const window = new TelemetryWindow();
+    for (; now < 20_000; now += 500) {
+      for (const { block, parts } of draft.blocks) {
+        for (const {
+          devices: [worker = ''],
+          work,
+          tile,
+        } of parts) {
+          const changed = worker === 'b' && now >= 10_000;
+          const endedMs = computeMs(devices.get(worker) as Device, work) * (changed ? compute : 1);
+          const totalMs = endedMs + 30 * (changed ? rest : 1);
+          const task = `b${block.id}.t${tile.index}`;
+          window.add({ worker, plan: 'p', task, bytes: 9, receivedMs: 0, startedMs: 0, endedMs, totalMs });
+        }
+      }
+      for (const reading of readingsOf(window.take([]) as Telemetry, plans, devices).readings)
+        known.read(reading);
+    }
+    return known.factors().get('b');
+  }
+
+  test('for its link is slow: its processor is not taken for slow', () => {
+    expect(factorsOf({ rest: 8 })).toEqual({ speed: 1, link: expect.closeTo(7, 1) });
+  });
+
+  test('for it computes slowly, and unpacks slowly with it: its link is not', () => {
+    expect(factorsOf({ compute: 4, rest: 4 })).toEqual({ speed: expect.closeTo(4, 1), link: 1 });
+  });
 });
 
 test('a fleet as it is now: some away, some slower, a medium as slow as half of its devices say', () => {

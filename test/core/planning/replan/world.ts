@@ -1,6 +1,6 @@
 /**
- * A made-up cluster for the replanner: devices whose load changes, frames that follow each other, telemetry once a
- * second, all by a clock of its own; and a planner that shares rows by speed.
+ * A made-up cluster for the replanner: devices whose load changes, frames that follow each other, telemetry twice
+ * a second, all by a clock of its own; and a planner that shares rows by speed.
  */
 
 import { TelemetryWindow } from '../../../../services/core/control/telemetry.ts';
@@ -27,6 +27,8 @@ const TASK_MS = 4;
 const PREPARE_MS = 300;
 const TRANSFER_MS = 8;
 const WINDOW_MS = 500;
+const HASTE_MS = 50;
+const SHORTEST_MS = 150;
 
 export function toyDevice(id: string, speed = 1, more: Partial<Device> = {}): Device {
   return {
@@ -119,6 +121,11 @@ function planOf(draft: Draft): Plan {
   return { tasks } as unknown as Plan;
 }
 
+/** What telemetry of a draft's tasks is judged by. */
+export function toyExpectations(digest: string, draft: Draft): PlanExpectations {
+  return expectationsOf(digest, planOf(draft), draft);
+}
+
 export interface WorldOptions {
   readonly fleet: Fleet;
   /** Times by which a device is slower than profiled, at a time in milliseconds; Infinity: it does not answer. */
@@ -148,6 +155,7 @@ export class World {
   #coming: { at: number; draft: Draft; change: Change } | undefined;
   #now = 0;
   #told = 0;
+  #tellAt = WINDOW_MS;
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -186,7 +194,7 @@ export class World {
   }
 
   #expect(): void {
-    this.#plans.set(this.#plan, expectationsOf(this.#plan, planOf(this.#draft), this.#draft));
+    this.#plans.set(this.#plan, toyExpectations(this.#plan, this.#draft));
   }
 
   #frame(): void {
@@ -204,7 +212,7 @@ export class World {
       for (const { id, tile, ms } of answered) {
         this.#wait(began + ms);
         const stamps = { receivedMs: 0, startedMs: 0, endedMs: ms };
-        this.#window.add({
+        const unusual = this.#window.add({
           worker: id,
           plan: this.#plan,
           task: `b${block.id}.t${tile.index}`,
@@ -212,6 +220,8 @@ export class World {
           bytes: 1,
           ...stamps,
         });
+        if (unusual)
+          this.#tellAt = Math.min(this.#tellAt, Math.max(this.#now + HASTE_MS, this.#told + SHORTEST_MS));
       }
       this.#wait(this.#now + TRANSFER_MS);
     }
@@ -233,8 +243,9 @@ export class World {
 
   /** Telemetry comes while time goes by. */
   #wait(until: number): void {
-    while (until - this.#told >= WINDOW_MS) {
-      this.#told += WINDOW_MS;
+    while (until >= this.#tellAt) {
+      this.#told = this.#tellAt;
+      this.#tellAt += WINDOW_MS;
       this.#now = Math.max(this.#now, this.#told);
       this.#tell();
     }

@@ -1,6 +1,7 @@
 /** What the search chooses, and that its drafts are whole plans. */
 
 import { describe, expect, test } from 'vitest';
+import type { Device, Fleet } from '../../../../services/core/planning/cost/fleet.ts';
 import type { Draft } from '../../../../services/core/planning/draft.ts';
 import { draftOf, evenDraft } from '../../../../services/core/planning/search/fixed.ts';
 import { search } from '../../../../services/core/planning/search/search.ts';
@@ -63,6 +64,28 @@ describe('latency', () => {
     expect(alternatives.map(({ strategy }) => strategy)).toEqual(['pipeline']);
     expect(new Set(alternatives[0]?.blocks.map(({ parts }) => parts[0]?.devices[0])).size).toBeGreaterThan(1);
   });
+});
+
+test('workers on processors of their own share a frame where those that share one do not', () => {
+  const { devices } = fleetOf({ slowness: [1000, 1000] });
+  const [a, b] = devices.map(({ medium: _, ...device }) => device) as [Device, Device];
+  const fleet = (processors: readonly [string, string]): Fleet => ({
+    hub: { messageMs: 0.05, byteMs: 1e-6 },
+    media: new Map(),
+    devices: [
+      { ...a, processor: processors[0] },
+      { ...b, processor: processors[1] },
+    ],
+  });
+  const apart = search(space, fleet(['x', 'y']), { objective: 'latency' });
+  const one = apart.alternatives.find(({ strategy }) => strategy === 'one-device') as Draft;
+  expect(apart.best.strategy).toBe('parallel');
+  expect(apart.best.predicted.latencyMs).toBeLessThan(0.7 * one.predicted.latencyMs);
+  expect(apart.best.predicted.bytesPerFrame).toBe(0);
+  const options = { frames: 3, inFlight: 1, binding: 'late' } as const;
+  const { latency } = simulate(apart.best.blocks, fleet(['x', 'y']), options);
+  expect(Math.abs(latency.median / apart.best.predicted.latencyMs - 1)).toBeLessThan(0.1);
+  expect(search(space, fleet(['x', 'x']), { objective: 'latency' }).best.strategy).toBe('one-device');
 });
 
 describe('throughput', () => {

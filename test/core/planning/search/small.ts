@@ -32,6 +32,21 @@ export function classifier(): Uint8Array {
     .encode();
 }
 
+/** Six convolutions on maps that are large beside their weights: tiles' halos add up. */
+export function maps(): Uint8Array {
+  const builder = new ModelBuilder().input('image', [1, 8, 64, 64]);
+  for (let at = 0; at < 6; at++) {
+    builder
+      .random(`w${at}`, [8, 8, 3, 3])
+      .node('Conv', [at === 0 ? 'image' : `r${at - 1}`, `w${at}`], [`c${at}`], {
+        kernel_shape: [3, 3],
+        pads: [1, 1, 1, 1],
+      })
+      .node('Relu', [`c${at}`], [`r${at}`]);
+  }
+  return builder.output('r5', 'float32', [1, 8, 64, 64]).encode();
+}
+
 /** Five fully connected layers of 1 MB each: what a device holds decides. */
 export function layers(): Uint8Array {
   const builder = new ModelBuilder().input('x', [1, 512]);
@@ -81,6 +96,8 @@ export function fleetOf(spec: FleetSpec): Fleet {
     byteMs: 1e-6,
     memoryBytes: spec.memoryBytes === undefined ? Number.POSITIVE_INFINITY : IDLE + spec.memoryBytes,
     idleBytes: IDLE,
+    // Models here are thousands of times smaller than what a worker takes beside them.
+    overhead: { runningBytes: 0, activations: 1, subModelBytes: 0 },
     estimated: false,
   });
   const devices: Device[] = spec.slowness.map((slow, at) => ({

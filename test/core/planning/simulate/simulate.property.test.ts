@@ -8,7 +8,7 @@ import { simulate } from '../../../../services/core/planning/simulate/simulate.t
 import type { SimulateOptions } from '../../../../services/core/planning/simulate/types.ts';
 import { device, fleet, type HandMadePart, medium, plan } from './hand-made.ts';
 
-const RUNS = Number(process.env.TILEPIPE_PROPERTY_RUNS ?? 200);
+const RUNS = Math.min(400, Number(process.env.TILEPIPE_PROPERTY_RUNS ?? 200));
 
 const bandwidth = fc.integer({ min: 1, max: 200 });
 

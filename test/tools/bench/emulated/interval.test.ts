@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
-import { LEAST_FOR_INTERVAL, medianInterval } from '../../../../tools/bench/emulated/interval.ts';
+import {
+  intervalText,
+  LEAST_FOR_INTERVAL,
+  medianInterval,
+  namedInterval,
+} from '../../../../tools/bench/emulated/interval.ts';
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, at) => count - at);
 
@@ -17,4 +22,11 @@ test('ranks are those of the sign test', () => {
 
 test('nothing was measured, nothing is known', () => {
   expect(medianInterval([])).toEqual([Number.NaN, Number.NaN]);
+});
+
+test('a range is not called an interval', () => {
+  expect(namedInterval([1, 2], 5)).toEqual({ range: [1, 2] });
+  expect(namedInterval([1, 2], 6)).toEqual({ ci95: [1, 2] });
+  expect(intervalText([1, 2], 5)).toBe('1 - 2 (range)');
+  expect(intervalText([1, 2], 30)).toBe('1 - 2');
 });

@@ -26,7 +26,7 @@ test('the simulation must be near, above or below', () => {
 });
 
 test('eight devices that could not run the plan have missed it', () => {
-  const failed = { network: 'small', memory: 'limited' } as const;
+  const failed = { network: 'small', memory: 'limited', reason: 'killed' } as const;
   expect(
     throughputTargets(
       [],

@@ -1,0 +1,41 @@
+/** What a worker process takes of a device's memory: measured beside what the graph says it holds. */
+
+/** Weights and activations of what one device may be given. */
+export interface Holding {
+  /** Bytes, of each weight once. */
+  readonly weights: number;
+  /** Bytes at the peak of its largest task. */
+  readonly activations: number;
+  /** Sub-models it has loaded. */
+  readonly subModels: number;
+}
+
+/** What comes on top. */
+export interface WorkerOverhead {
+  /** Bytes of a worker that runs at all: messages that wait, buffers, garbage not yet collected. */
+  readonly runningBytes: number;
+  /** Bytes for each byte of activations: an executor's arena has gaps. */
+  readonly activations: number;
+  /** Bytes of each sub-model beside its weights: graph, plan of execution, packed kernels. */
+  readonly subModelBytes: number;
+}
+
+/** Of a worker with VGG-16 in 2 x 2 tiles, 13 sub-models and two frames in flight (private memory and weights mapped once). */
+export const WORKER_OVERHEAD: WorkerOverhead = { runningBytes: 32e6, activations: 1.25, subModelBytes: 1e6 };
+
+interface Worker {
+  readonly idleBytes: number;
+  readonly overhead?: WorkerOverhead;
+}
+
+/** Bytes of a worker that holds nothing but is at work; what is beyond is for what it holds. */
+export function workingBytes({ idleBytes, overhead = WORKER_OVERHEAD }: Worker): number {
+  return idleBytes + overhead.runningBytes;
+}
+
+/** Bytes of a worker that holds this. */
+export function workerBytes(worker: Worker, { weights, activations, subModels }: Holding): number {
+  const { overhead = WORKER_OVERHEAD } = worker;
+  const held = weights + overhead.activations * activations + overhead.subModelBytes * subModels;
+  return workingBytes(worker) + held;
+}

@@ -1,0 +1,139 @@
+/**
+ * How a plan's cut tensors travel: for each a codec, and whether it is deflated on top. Decided per tensor, whatever
+ * blocks it joins, so that all its readers agree.
+ */
+
+import { codecRefusal } from '../../graph/cut-codecs.ts';
+import type { Graph } from '../../graph/types.ts';
+import { elementBytes } from '../../tensor/dtype.ts';
+import { hubDeflate } from '../cost/deflate.ts';
+import { type CutCodec, codecBytes } from '../draft.ts';
+import type { FleetView } from './fleet-view.ts';
+
+/** What may be done to tensors on their way. */
+export interface WireOptions {
+  /** Codecs that change values; none: the plan is exact. */
+  readonly lossy?: readonly Exclude<CutCodec, 'raw'>[];
+  /** How many times smaller deflate was seen to make a tensor, by name; others are guessed by what makes them. */
+  readonly ratios?: ReadonlyMap<string, number>;
+}
+
+/** How one tensor travels. */
+export interface TensorForm {
+  readonly codec: CutCodec;
+  readonly packed: boolean;
+  /** Bytes by the codec, and bytes on the wire, for each byte of the tensor as the graph has it. */
+  readonly coded: number;
+  readonly moved: number;
+  /** Its negative values have become zeros. */
+  readonly sparse: boolean;
+}
+
+/** The form of every tensor of a plan. */
+export interface WireForm {
+  /** Equal for equal forms of the same graph. */
+  readonly key: string;
+  of(tensor: string): TensorForm;
+}
+
+const PLAIN: TensorForm = { codec: 'raw', packed: false, coded: 1, moved: 1, sparse: false };
+export const RAW_FORM: WireForm = { key: 'raw', of: () => PLAIN };
+
+/** Maps whose negative values are zeros: measured at cuts of VGG-16, deflated or by lz4. */
+const SPARSE_RATIO = 1.45;
+/** Ratios below this are not worth a pass over the bytes. */
+const LEAST_RATIO = 1.05;
+/** Zeros stay zeros, and next to one another. */
+const KEEPS_ZEROS: ReadonlySet<string> = new Set(
+  'MaxPool Concat Dropout Identity Reshape Flatten Squeeze Unsqueeze Slice Split'.split(' '),
+);
+
+/** What is known of the tensors of a graph. */
+export class CutFacts {
+  /** Equal for equal ratios. */
+  readonly key: string;
+  readonly #graph: Graph;
+  readonly #ratios: ReadonlyMap<string, number>;
+  readonly #ends: ReadonlySet<string>;
+  readonly #known = new Map<string, number>();
+
+  constructor(graph: Graph, ratios: ReadonlyMap<string, number> = new Map()) {
+    this.#graph = graph;
+    this.#ratios = ratios;
+    this.key = JSON.stringify([...ratios]);
+    this.#ends = new Set([...graph.inputs, ...graph.outputs].map(({ name }) => name));
+  }
+
+  /** A tensor in a form, or as it is where it cannot have it. */
+  form(tensor: string, wanted: CutCodec, packed: boolean): TensorForm {
+    const refused = codecRefusal(this.#graph, tensor, wanted) !== undefined;
+    const codec = refused ? 'raw' : wanted;
+    const element = elementBytes(this.#graph.tensors.get(tensor)?.dtype ?? 'float32');
+    const coded = codecBytes(codec, element) / element;
+    const ratio = packed ? this.#ratio(tensor) : 1;
+    return { codec, packed: ratio > 1, coded, moved: coded / ratio, sparse: this.#isSparse(tensor) };
+  }
+
+  /** How many times smaller deflate makes it; 1 where that is not worth it. */
+  #ratio(tensor: string): number {
+    if (this.#ends.has(tensor)) return 1;
+    const measured = this.#ratios.get(tensor);
+    if (measured !== undefined) return measured < LEAST_RATIO ? 1 : measured;
+    return this.#isSparse(tensor) ? SPARSE_RATIO : 1;
+  }
+
+  /** Whether its negative values have become zeros. */
+  #isSparse(tensor: string): boolean {
+    const known = this.#known.get(tensor);
+    if (known !== undefined) return known === 1;
+    this.#known.set(tensor, 0);
+    const node = this.#graph.producers.get(tensor);
+    const data = node?.op === 'Concat' ? node.inputs : (node?.inputs.slice(0, 1) ?? []);
+    const sparse =
+      node?.op === 'Relu' ||
+      (node !== undefined && KEEPS_ZEROS.has(node.op) && data.every((name) => this.#isSparse(name)));
+    this.#known.set(tensor, sparse ? 1 : 0);
+    return sparse;
+  }
+}
+
+/** One form for all tensors alike: those that cannot have it travel as they are. */
+export function uniformForm(facts: CutFacts, codec: CutCodec, packed: boolean): WireForm {
+  const known = new Map<string, TensorForm>();
+  return {
+    key: `${codec}${packed ? ' packed' : ''}`,
+    of(tensor) {
+      let form = known.get(tensor);
+      if (form === undefined) {
+        form = facts.form(tensor, codec, packed);
+        known.set(tensor, form);
+      }
+      return form;
+    },
+  };
+}
+
+/** The same but for one tensor. */
+export function changedForm(form: WireForm, tensor: string, to: TensorForm): WireForm {
+  return {
+    key: `${form.key}; ${tensor} ${to.codec}${to.packed ? ' packed' : ''}`,
+    of: (name) => (name === tensor ? to : form.of(name)),
+  };
+}
+
+/**
+ * The forms a search compares, the plainest first. Deflating is left out where every medium carries a byte faster than
+ * the hub deflates it: then the hub is what everything waits for, and has more to do.
+ */
+export function formsFor(view: FleetView, facts: CutFacts, { lossy = [] }: WireOptions): WireForm[] {
+  const codecs: readonly CutCodec[] = ['raw', ...lossy];
+  const forms = codecs.map((codec) => (codec === 'raw' ? RAW_FORM : uniformForm(facts, codec, false)));
+  if (!mayPack(view)) return forms;
+  return [...forms, ...codecs.map((codec) => uniformForm(facts, codec, true))];
+}
+
+/** Whether some medium is slower than the hub deflates. */
+export function mayPack({ fleet: { hub }, members }: FleetView): boolean {
+  const { deflateMs } = hubDeflate(hub);
+  return members.some(({ down, up }) => [...down, ...up].some(({ msPerByte }) => msPerByte > deflateMs));
+}

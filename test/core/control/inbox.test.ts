@@ -1,0 +1,45 @@
+/** A data topic: parts in, whole messages out, everything counted. */
+
+import { expect, test } from 'vitest';
+import { Inbox } from '../../../services/core/control/inbox.ts';
+import { sendMessage } from '../../../services/core/control/send.ts';
+import { createLog } from '../../../services/core/runtime/log.ts';
+import { encodeMessage, parts } from '../../../services/core/wire/encode.ts';
+import { Local } from '../../support/local.ts';
+import { floatTensor } from '../../support/tensors.ts';
+
+test('messages are put together from their parts, and what is none is counted by its reason', async () => {
+  const local = new Local();
+  await local.start();
+  const { data } = local.channels;
+  const lines: { reason: string }[] = [];
+  const came: [task: string | undefined, bytes: number][] = [];
+  const inbox = new Inbox({
+    data,
+    topic: 'box',
+    log: createLog('test', {
+      level: 'warn',
+      destination: { write: (line) => void lines.push(JSON.parse(line)) },
+    }),
+    handle: ({ meta }, bytes) => came.push([meta.task, bytes]),
+  });
+  await inbox.start();
+  const tensor = floatTensor('x', [1, 1, 64, 64], new Float32Array(4096));
+  const message = encodeMessage({ meta: { kind: 'data', task: 'large' }, tensors: [tensor] });
+  for (const part of parts(message, 5_000)) await data.publish('box', part);
+  await data.publish('box', Buffer.from('no message'));
+  await data.publish('elsewhere', Buffer.from('no message'));
+  await sendMessage(data, 'box', encodeMessage({ meta: { kind: 'done', task: 'small' }, tensors: [] }));
+  await expect
+    .poll(() => came)
+    .toEqual([
+      ['large', 16_384],
+      ['small', 0],
+    ]);
+  expect(lines.map(({ reason }) => reason)).toEqual(['too-short']);
+  expect(inbox.counters()).toMatchObject({ 'inbox.messages': 2, 'inbox.rejected.too-short': 1 });
+  await inbox.stop();
+  await data.publish('box', Buffer.from('late'));
+  expect(lines.length).toBe(1);
+  await local.stop();
+});

@@ -1,0 +1,100 @@
+/** Codecs through real services: bytes inside the sub-models, deflated on the wire in both directions. */
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { prepareDraft } from '../../services/controller/prepare.ts';
+import { Connections } from '../../services/core/bus/connections.ts';
+import { withCutCodecs } from '../../services/core/graph/cut-codecs.ts';
+import { encodeGraph } from '../../services/core/graph/write.ts';
+import { settle } from '../../services/core/vision/settings.ts';
+import { Assembler } from '../../services/core/wire/assembler.ts';
+import type { MessageMeta } from '../../services/core/wire/message.ts';
+import { compare } from '../../tools/compare.ts';
+import { FRAMES, PIPELINE, startCluster, type TestCluster } from '../support/cluster.ts';
+import { draftOf } from '../support/drafts.ts';
+import { residualNetwork } from '../support/networks.ts';
+import { wholeModel } from '../support/ort.ts';
+import { randomValues } from '../support/random-values.ts';
+import { floatTensor } from '../support/tensors.ts';
+
+const SHAPE = [1, 3, 24, 32];
+const LIMIT_MS = 30_000;
+/** A sum that differs in its last bit may round to the next step; one step moves the output by less. */
+const TOLERANCE = 0.02;
+
+let it: TestCluster;
+let listener: Connections;
+/** Metadata of the messages with tensors that came past. */
+const seen: MessageMeta[] = [];
+const waiting = new Set<() => void>();
+
+/** Resolves when a message of a task has come past whose tensors have these codecs. */
+function came(task: string, kind: string, codecs: Record<string, string>): Promise<void> {
+  const wanted = JSON.stringify(codecs);
+  const there = () =>
+    seen.some(
+      (meta) => meta.task === task && meta.kind === kind && JSON.stringify(meta.codecs ?? {}) === wanted,
+    );
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!there()) return;
+      waiting.delete(look);
+      resolve();
+    };
+    waiting.add(look);
+    look();
+  });
+}
+
+beforeAll(async () => {
+  it = await startCluster({ workers: 2, threads: 1 });
+  listener = new Connections({ ...it.cluster.address, service: 'listener' });
+  await listener.start();
+  const assembler = new Assembler({ now: () => 0 });
+  await listener.data.subscribe('tilepipe/+/+/in', ({ topic, payload }) => {
+    const message = assembler.accept(topic, payload);
+    if (message === undefined || message.tensors.length === 0) return;
+    seen.push(message.meta);
+    for (const look of waiting) look();
+  });
+});
+afterAll(async () => {
+  await listener.stop();
+  await it.stop();
+});
+
+test('a cut in bytes, deflated, and an input that is deflated', async () => {
+  const model = residualNetwork();
+  const opened = await it.open(model, 'coded');
+  const codecs = { b: 'uint8', f: 'fp16' } as const;
+  const ranges = { b: { min: -1, max: 1 } };
+  const draft = draftOf(opened, [
+    { upTo: 'Tanh', mode: 'tile', shares: [1, 1] },
+    { upTo: 'Add', mode: 'tile', shares: [1, 1] },
+    { mode: 'tile', shares: [1, 1] },
+  ]);
+  const prepared = await prepareDraft(
+    opened,
+    PIPELINE,
+    { ...draft, codecs, ranges, packed: ['image', 'b'] },
+    it.blobs,
+  );
+  await it.cluster.deploy(prepared, { ...settle({ answer: { task: 'tensors' } }) }, FRAMES);
+  const coded = withCutCodecs(opened.graph, codecs, ranges);
+  const whole = await wholeModel(encodeGraph(coded.graph));
+  const uncut = await wholeModel(model);
+  const wire = coded.cuts.get('b')?.wire ?? '';
+  for (const seed of [1, 2, 3]) {
+    // Large even patches, so that both the input and the bytes get smaller.
+    const noise = randomValues(`codecs ${seed}`, [96]);
+    const values = Array.from({ length: 3 * 24 * 32 }, (_, i) => noise[i >> 5] as number);
+    const input = floatTensor('image', SHAPE, values);
+    const { result, tensors } = await it.client.send([input], LIMIT_MS);
+    expect(result.error).toBeUndefined();
+    expect(compare(tensors, await whole.run([input])).maxRelDiff).toBeLessThanOrEqual(TOLERANCE);
+    expect(compare(tensors, await uncut.run([input])).maxRelDiff).toBeGreaterThan(1e-5);
+  }
+  await came('b0.t0', 'task', { image: 'deflate' });
+  await came('b0.t1', 'data', { [wire]: 'deflate' });
+  await came('b1.t0', 'task', { [wire]: 'deflate' });
+  await came('b1.t0', 'data', {});
+});

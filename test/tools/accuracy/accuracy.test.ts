@@ -1,0 +1,180 @@
+/** What codecs lose, measured on sample frames with the real executor. */
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type OpenedModel, openAnalysed } from '../../../services/controller/prepare.ts';
+import { withCutCodecs } from '../../../services/core/graph/cut-codecs.ts';
+import { BlobCache } from '../../../services/core/runtime/blobs.ts';
+import type { Detection } from '../../../services/core/schema/generated/result.ts';
+import { settle } from '../../../services/core/vision/settings.ts';
+import { OrtExecutor } from '../../../services/worker/executor/ort.ts';
+import { accuracyOf } from '../../../tools/accuracy/accuracy.ts';
+import { agreement } from '../../../tools/accuracy/agreement.ts';
+import { checkCodecs, overBudget } from '../../../tools/accuracy/budget.ts';
+import { calibrate } from '../../../tools/accuracy/calibrate.ts';
+import { readSamples, type Sample, samplePictures } from '../../../tools/accuracy/samples.ts';
+import { surveyCodec } from '../../../tools/accuracy/survey.ts';
+import { temporaryFolder } from '../../support/cluster.ts';
+import { ModelBuilder } from '../../support/model-builder.ts';
+import { problem } from '../../support/tensors.ts';
+
+const folder = temporaryFolder();
+const blobs = new BlobCache({ folder: folder.path });
+const executor = new OrtExecutor({ threads: 1 });
+const deps = { executor, blobs };
+const SETTINGS = settle({
+  preprocess: { resize: 'stretch', divide: 255 },
+  answer: { task: 'classify', activation: 'softmax' },
+});
+let model: OpenedModel;
+let samples: Sample[];
+
+/** Its input times two, less one, is `t`; classes are sums over rows and columns of some of it. */
+const network = () =>
+  new ModelBuilder()
+    .input('image', [1, 3, 8, 8])
+    .constant('two', [], [2])
+    .constant('one', [], [1])
+    .random('w', [5, 192])
+    .node('Mul', ['image', 'two'], ['doubled'])
+    .node('Sub', ['doubled', 'one'], ['t'])
+    .node('Flatten', ['t'], ['flat'])
+    .node('Gemm', ['flat', 'w'], ['logits'], { transB: 1 })
+    .output('logits', 'float32', [1, 5])
+    .encode();
+
+beforeAll(async () => {
+  await executor.start();
+  const path = join(folder.path, 'model.onnx');
+  writeFileSync(path, network());
+  model = await openAnalysed(path, {});
+  for (const [name, background] of Object.entries({ a: '#ff0000', b: '#00ff40', c: '#2040ff' }))
+    await sharp({ create: { width: 8, height: 8, channels: 3, background } })
+      .png()
+      .toFile(join(folder.path, `${name}.png`));
+  samples = await readSamples(model, SETTINGS, await samplePictures(folder.path));
+});
+afterAll(async () => {
+  await executor.stop();
+  folder.remove();
+});
+
+test('ranges are those of all samples, with zero; flat colours deflate well', async () => {
+  const { ranges, ratios } = await calibrate(deps, model.graph, ['t', 'doubled'], samples, { ratios: true });
+  expect(ranges.t).toEqual({ min: -1, max: 1 });
+  expect(ranges.doubled).toEqual({ min: 0, max: 2 });
+  expect(ratios.get('t')).toBeGreaterThan(5);
+  expect((await calibrate(deps, model.graph, ['t'], samples)).ratios.size).toBe(0);
+});
+
+test('the loss of codecs, and of none', async () => {
+  const same = await accuracyOf(deps, model.graph, model, samples, SETTINGS);
+  expect(same).toMatchObject({ samples: 3, relativeRms: 0, maxRelDiff: 0, labels: 1 });
+  const ranges = { t: { min: -1, max: 1 } };
+  const bytes = withCutCodecs(model.graph, { t: 'uint8' }, ranges);
+  const coded = await accuracyOf(deps, model.graph, bytes, samples, SETTINGS);
+  expect(coded.relativeRms).toBeGreaterThan(0);
+  expect(coded.relativeRms).toBeLessThan(0.1);
+  expect(coded.outputs.map(({ name }) => name)).toEqual(['logits']);
+  const tensors = await accuracyOf(
+    deps,
+    model.graph,
+    bytes,
+    samples,
+    settle({ answer: { task: 'tensors' } }),
+  );
+  expect(tensors.labels).toBeUndefined();
+});
+
+test('a value that is not finite is a loss without bound', async () => {
+  const [sample] = samples;
+  const big = sample?.inputs.map((tensor) => {
+    const bytes = new Uint8Array(Float32Array.from({ length: 192 }, () => 1e6).buffer);
+    return { ...tensor, bytes };
+  });
+  const halves = withCutCodecs(model.graph, { t: 'fp16' });
+  const frames = [{ name: 'big', inputs: big ?? [] }];
+  const { relativeRms, maxRelDiff } = await accuracyOf(deps, model.graph, halves, frames, SETTINGS);
+  expect([relativeRms, maxRelDiff]).toEqual([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+});
+
+test('what a codec saves and loses, cut by cut', async () => {
+  const input = { model, codec: 'uint8', samples, settings: SETTINGS, progress: () => {} } as const;
+  const { name, samples: count, cuts } = await surveyCodec(deps, input);
+  expect([name, count]).toEqual(['uint8', 3]);
+  expect(cuts.map(({ tensor }) => tensor)).toContain('t');
+  for (const { tensor, bytes, codedBytes, deflatedBytes, relativeRms } of cuts) {
+    expect([bytes, codedBytes], tensor).toEqual([768, 192]);
+    expect(deflatedBytes).toBeLessThan(codedBytes);
+    expect(relativeRms).toBeLessThan(0.1);
+  }
+});
+
+describe('the budget', () => {
+  test('exact drafts are not measured', async () => {
+    expect(await checkCodecs(deps, model, { codecs: { t: 'raw' } }, [], SETTINGS)).toEqual({ ranges: {} });
+    expect(await checkCodecs(deps, model, {}, [], SETTINGS)).toEqual({ ranges: {} });
+  });
+
+  test('what keeps to it has its ranges, what does not is refused with the figure', async () => {
+    const draft = { codecs: { t: 'uint8' } } as const;
+    const { ranges, accuracy } = await checkCodecs(deps, model, draft, samples, SETTINGS, {
+      relativeRms: 0.1,
+      labels: 0,
+    });
+    expect(ranges).toEqual({ t: { min: -1, max: 1 } });
+    expect(accuracy?.samples).toBe(3);
+    await expect(
+      checkCodecs(deps, model, draft, samples, SETTINGS, { relativeRms: 1e-9, labels: 0 }),
+    ).rejects.toEqual(problem('accuracy-refused', '1 tensor as uint8: output "logits" is off by'));
+  });
+
+  test('answers count beside numbers', () => {
+    const accuracy = { samples: 1, outputs: [], relativeRms: 0, maxRelDiff: 0, labels: 0.9 };
+    expect(overBudget(accuracy, { relativeRms: 0, labels: 0.9 })).toBeUndefined();
+    expect(overBudget(accuracy, { relativeRms: 0, labels: 1 })).toContain('90 % of the answers agree');
+  });
+});
+
+describe('agreement', () => {
+  const image = { width: 100, height: 100 };
+  const box = (index: number, x: number, width = 10): Detection => ({
+    label: `class ${index}`,
+    index,
+    score: 0.5,
+    box: { x, y: 0, width, height: 10 },
+  });
+  const found = (...detections: Detection[]) => ({ task: 'detect' as const, image, detections });
+
+  test('detections need a partner of their class that overlaps by half', () => {
+    expect(agreement(found(box(1, 0), box(2, 50)), found(box(2, 51), box(1, 1)))).toEqual({
+      statements: 4,
+      agreed: 4,
+    });
+    expect(agreement(found(box(1, 0)), found(box(1, 6)))).toEqual({ statements: 2, agreed: 0 });
+    expect(agreement(found(box(1, 0)), found(box(2, 0)))).toEqual({ statements: 2, agreed: 0 });
+    expect(agreement(found(box(1, 0)), found(box(1, 0), box(1, 1)))).toEqual({ statements: 3, agreed: 2 });
+    expect(agreement(found(), found())).toEqual({ statements: 0, agreed: 0 });
+  });
+
+  test('of classes only the best counts', () => {
+    const best = (index: number) => ({
+      task: 'classify' as const,
+      image,
+      classes: [{ label: `class ${index}`, index, score: 1 }],
+    });
+    expect(agreement(best(1), best(1))).toEqual({ statements: 1, agreed: 1 });
+    expect(agreement(best(1), best(2))).toEqual({ statements: 1, agreed: 0 });
+  });
+});
+
+test('folders without pictures are refused', async () => {
+  await expect(samplePictures(join(folder.path, 'nowhere'))).rejects.toEqual(
+    problem('config-invalid', 'cannot be read'),
+  );
+  const empty = temporaryFolder();
+  await expect(samplePictures(empty.path)).rejects.toEqual(problem('config-invalid', 'has no JPEG'));
+  empty.remove();
+});

@@ -1,0 +1,62 @@
+/** What the executor alone holds for some sub-models: loads them as a worker does, runs each, and looks at its own memory. */
+
+import { readFileSync } from 'node:fs';
+import type { DType } from '../../../services/core/graph/types.ts';
+import { cacheFolder } from '../../../services/core/runtime/paths.ts';
+import { tensorBytes } from '../../../services/core/tensor/dtype.ts';
+import { OrtExecutor } from '../../../services/worker/executor/ort.ts';
+import { resetResidentPeak } from '../../emulate/resident.ts';
+import { mappedAgain } from './mapped.ts';
+
+/** A sub-model and what it is fed. */
+export interface HeldModel {
+  readonly path: string;
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly dtype: DType;
+    readonly shape: readonly number[];
+  }[];
+}
+
+/** Bytes beyond the same process without a model. */
+export interface Held {
+  readonly loaded: number;
+  /** At most while they ran, one after the other: weights, buffers, inputs and outputs. */
+  readonly peak: number;
+}
+
+/** The second run has what the first one allocated. */
+const RUNS = 3;
+
+async function held(models: readonly HeldModel[]): Promise<Held> {
+  const executor = new OrtExecutor({ threads: 1, optimised: cacheFolder('optimised') });
+  await executor.start();
+  const empty = status('VmRSS');
+  resetResidentPeak(process.pid);
+  const sessions: number[] = [];
+  for (const { path } of models) sessions.push(await executor.load(path));
+  const loaded = status('VmRSS') - mappedAgain([process.pid]) - empty;
+  for (let run = 0; run < RUNS; run++) {
+    for (const [at, { inputs }] of models.entries()) {
+      const tensors = inputs.map((input) => ({
+        ...input,
+        bytes: new Uint8Array(tensorBytes(input.dtype, input.shape)),
+      }));
+      await executor.run(sessions[at] as number, tensors);
+    }
+  }
+  const peak = status('VmHWM') - mappedAgain([process.pid]) - empty;
+  await executor.stop();
+  return { loaded, peak };
+}
+
+function status(field: 'VmRSS' | 'VmHWM'): number {
+  const [, kilobytes] =
+    new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return Number(kilobytes ?? 0) * 1024;
+}
+
+process.once('message', async (models: readonly HeldModel[]) => {
+  process.send?.(await held(models));
+  process.disconnect();
+});

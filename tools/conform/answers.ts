@@ -1,0 +1,118 @@
+/** What several rules look at: the right answer to a task, stamps, a plan that is loaded. */
+
+import { extents, sameRegion } from '../../services/core/tensor/region.ts';
+import type { LaidMessage } from '../../services/core/wire/encode.ts';
+import type { Message, MessageMeta } from '../../services/core/wire/message.ts';
+import { type Examiner, regionOf, WORKER } from './examiner.ts';
+import { expected, type Fixture, SMALL } from './fixture.ts';
+
+/** What earlier rules found out for later ones. */
+export interface Findings {
+  fixture?: Fixture;
+  next?: Fixture;
+}
+
+const TOLERANCE = 1e-4;
+
+export function need(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new Error(what);
+}
+
+export function fixtureOf({ fixture }: Findings): Fixture {
+  need(fixture !== undefined, 'no plan was loaded');
+  return fixture;
+}
+
+export function belongsTo(meta: MessageMeta, sent: MessageMeta): boolean {
+  return meta.frame === sent.frame && meta.task === sent.task && meta.plan === sent.plan;
+}
+
+/** The worker's data for a task that was sent; an error in its place is told. */
+export async function dataFor(examiner: Examiner, sent: MessageMeta): Promise<Message> {
+  const wanted = ({ meta }: Message) => meta.kind === 'data' && belongsTo(meta, sent);
+  try {
+    return await examiner.merger.first(`data of task ${sent.task}`, wanted, examiner.answerMs);
+  } catch (nothing) {
+    const error = [...examiner.splitter.items, ...examiner.merger.items].find(
+      ({ meta }) => meta.kind === 'error' && belongsTo(meta, sent),
+    );
+    if (error === undefined) throw nothing;
+    throw new Error(
+      `task ${sent.task} was answered with an error: ${error.meta.code}: ${error.meta.message}`,
+    );
+  }
+}
+
+export function errorFor(examiner: Examiner, sent: MessageMeta): Promise<Message> {
+  const wanted = ({ meta }: Message) => meta.kind === 'error' && belongsTo(meta, sent);
+  return examiner.splitter.first(`error for task ${sent.task}`, wanted, examiner.answerMs);
+}
+
+export function checkStamps({ receivedMs, startedMs, endedMs, sender }: MessageMeta): void {
+  need(sender === WORKER, `sender is "${sender}", not ${WORKER}`);
+  const stamped = receivedMs !== undefined && startedMs !== undefined && endedMs !== undefined;
+  need(stamped, 'receivedMs, startedMs and endedMs must be there');
+  need(
+    receivedMs <= endedMs && startedMs <= endedMs,
+    `stamps run backwards: ${receivedMs}, ${startedMs}, ${endedMs}`,
+  );
+}
+
+export function checkNumbers(examiner: Examiner, fixture: Fixture, { meta, tensors }: Message): string {
+  const region = regionOf(fixture, meta.task ?? '', 'outputs');
+  const [tensor] = tensors;
+  need(
+    tensor !== undefined && tensors.length === 1 && tensor.name === 'y',
+    'the data must be the one tensor "y"',
+  );
+  need(tensor.dtype === 'float32', `"y" is ${tensor.dtype}, not float32`);
+  need(
+    tensor.shape.join() === extents(region).join(),
+    `"y" is ${tensor.shape.join('x')}, not ${extents(region).join('x')}`,
+  );
+  const told = meta.regions?.y;
+  need(
+    told !== undefined && sameRegion(told, region),
+    `regions.y is ${JSON.stringify(told)}, not ${JSON.stringify(region)}`,
+  );
+  const right = expected(examiner.frame, fixture.weights, region);
+  const got = new Float32Array(Uint8Array.from(tensor.bytes).buffer);
+  let worst = 0;
+  for (let i = 0; i < right.length; i++) {
+    const difference = Math.abs((got[i] as number) - (right[i] as number));
+    // A NaN is larger than anything.
+    if (!(difference <= worst)) worst = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
+  }
+  need(worst <= TOLERANCE, `the numbers are off by ${worst}`);
+  return `largest difference ${worst.toExponential(1)}`;
+}
+
+/** Sends payloads of a task and checks the answer; how it is sent is what is examined. */
+export async function answered(
+  examiner: Examiner,
+  fixture: Fixture,
+  message: LaidMessage,
+  payloads: readonly Buffer[] = examiner.payloads(message),
+): Promise<string> {
+  await examiner.send(payloads);
+  return checkNumbers(examiner, fixture, await dataFor(examiner, message.meta));
+}
+
+/** A worker that answers an ordinary task is alive and has its wits. */
+export function stillServes(examiner: Examiner, findings: Findings): Promise<string> {
+  const fixture = fixtureOf(findings);
+  return answered(examiner, fixture, examiner.task(fixture, SMALL));
+}
+
+export async function ready(examiner: Examiner, fixture: Fixture, after = 0): Promise<string> {
+  const { digest } = fixture.announcement;
+  const status = await examiner.status(
+    'ready or failed for the plan',
+    ({ plans }) => plans?.[digest]?.state === 'ready' || plans?.[digest]?.state === 'failed',
+    after,
+  );
+  const plan = status.plans?.[digest];
+  need(plan?.state === 'ready', `the plan failed: ${plan?.error}`);
+  need(plan.models?.includes(fixture.model) === true, 'models does not list the sub-model');
+  return `${plan.models?.length} sub-model`;
+}

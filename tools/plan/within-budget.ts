@@ -1,0 +1,84 @@
+/** Plans whose codecs change values: what they lose is measured on sample frames, and less of them used until it is little enough. */
+
+import type { OpenedModel } from '../../services/controller/prepare.ts';
+import type { Wanted } from '../../services/core/planning/advise/alternatives.ts';
+import type { Fleet } from '../../services/core/planning/cost/fleet.ts';
+import { type SearchSpace, search, type WireOptions } from '../../services/core/planning/search/search.ts';
+import { BlobCache } from '../../services/core/runtime/blobs.ts';
+import { asTilepipeError } from '../../services/core/runtime/errors.ts';
+import { cacheFolder } from '../../services/core/runtime/paths.ts';
+import { type AccuracyBudget, checkCodecs } from '../accuracy/budget.ts';
+import { calibrate } from '../accuracy/calibrate.ts';
+import { readSamples, samplePictures } from '../accuracy/samples.ts';
+import { withExecutor } from '../executor.ts';
+import { modelSettings } from '../settings.ts';
+
+export interface BudgetInput {
+  readonly model: OpenedModel;
+  readonly space: SearchSpace;
+  readonly fleet: Fleet;
+  readonly wanted: Wanted;
+  /** Folder of pictures. */
+  readonly samples: string;
+  readonly lossy: boolean;
+  readonly budget: AccuracyBudget;
+  readonly progress: (text: string) => void;
+}
+
+/** What was measured of the codecs of a plan. */
+export interface MeasuredLoss {
+  readonly samples: number;
+  /** Of the worst output; 0 where no codec changes a value. */
+  readonly relativeRms: number;
+  /** Share of the answers that agree; absent where answers are raw tensors. */
+  readonly labels?: number;
+  /** Codecs that were tried and lost too much, with what. */
+  readonly refused: readonly string[];
+}
+
+/** Codecs tried, those that save most first. */
+const LEVELS: readonly NonNullable<WireOptions['lossy']>[] = [['fp16', 'uint8'], ['fp16'], []];
+/** Samples that are deflated: the ratio hardly differs between them. */
+const MOST_DEFLATED = 4;
+
+/** How the plan's tensors may travel, and what that loses. Throws `config-invalid` where samples cannot be read. */
+export async function withinBudget(input: BudgetInput): Promise<{ wire: WireOptions; loss: MeasuredLoss }> {
+  const { model, space, fleet, wanted, lossy, budget, progress } = input;
+  const { settings } = modelSettings(model);
+  const samples = await readSamples(model, settings, await samplePictures(input.samples));
+  const blobs = new BlobCache({ folder: cacheFolder('blobs') });
+  return withExecutor(async (executor) => {
+    progress('deflating sample frames');
+    const deps = { executor, blobs };
+    const few = samples.slice(0, MOST_DEFLATED);
+    const { ratios } = await calibrate(deps, model.graph, tensorsAtCuts(space), few, { ratios: true });
+    const refused: string[] = [];
+    const levels = lossy ? LEVELS : LEVELS.slice(-1);
+    for (const level of levels) {
+      const wire = { lossy: level, ratios };
+      const { best } = search(space, fleet, { ...wanted, wire });
+      progress(`checking ${samples.length} sample frames`);
+      try {
+        const { accuracy } = await checkCodecs(deps, model, best, samples, settings, budget);
+        const { relativeRms = 0, labels } = accuracy ?? {};
+        const share = labels === undefined ? {} : { labels };
+        return { wire, loss: { samples: samples.length, relativeRms, ...share, refused } };
+      } catch (error) {
+        const { code, message } = asTilepipeError(error);
+        if (code !== 'accuracy-refused') throw error;
+        refused.push(message);
+      }
+    }
+    // The last level changes no value, so that it is never refused.
+    return { wire: { ratios }, loss: { samples: samples.length, relativeRms: 0, refused } };
+  });
+}
+
+/** Tensors that may travel between blocks, whatever the plan. */
+function tensorsAtCuts(space: SearchSpace): string[] {
+  const found = new Set<string>();
+  for (let at = 0; at < space.end; at++)
+    for (const name of space.span(at, at + 1)?.block.outputs ?? []) found.add(name);
+  for (const { name } of space.graph.outputs) found.delete(name);
+  return [...found];
+}

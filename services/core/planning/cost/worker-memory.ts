@@ -14,14 +14,18 @@ export interface Holding {
 export interface WorkerOverhead {
   /** Bytes of a worker that runs at all: messages that wait, buffers, garbage not yet collected. */
   readonly runningBytes: number;
-  /** Bytes for each byte of activations: an executor's arena has gaps. */
+  /** Bytes for each byte of activations: more than 1 where an executor's memory has gaps. */
   readonly activations: number;
   /** Bytes of each sub-model beside its weights: graph, plan of execution, packed kernels. */
   readonly subModelBytes: number;
 }
 
-/** Of a worker with VGG-16 in 2 x 2 tiles, 13 sub-models and two frames in flight (private memory and weights mapped once). */
-export const WORKER_OVERHEAD: WorkerOverhead = { runningBytes: 32e6, activations: 1.25, subModelBytes: 1e6 };
+/**
+ * Of workers with VGG-16 and ResNet-50, whole and in 2 x 2 tiles (13 sub-models), two tasks under way: private memory,
+ * and each file of weights once, as a control group charges them. A worker that makes the optimised forms of its
+ * sub-models holds more until it is started again.
+ */
+export const WORKER_OVERHEAD: WorkerOverhead = { runningBytes: 48e6, activations: 1, subModelBytes: 1e6 };
 
 interface Worker {
   readonly idleBytes: number;

@@ -13,6 +13,8 @@ export interface Reading {
   /** Milliseconds of computing: measured, and by the device's profile. */
   readonly computeMs: number;
   readonly profiledMs: number;
+  /** Whether its computing says how fast the device is; absent: it does. */
+  readonly telling?: boolean;
   /** Milliseconds of the ways there and back; undefined where they were not seen. */
   readonly restMs?: number | undefined;
 }
@@ -77,12 +79,12 @@ export class Devices {
     if (known !== undefined) known.silence = 0;
   }
 
-  read({ device, task, computeMs, profiledMs, restMs }: Reading): void {
+  read({ device, task, computeMs, profiledMs, telling = true, restMs }: Reading): void {
     const known = this.#of(device);
     const now = this.#now();
     known.silence = 0;
     const typical = this.#typical(now);
-    if (profiledMs > 0) {
+    if (profiledMs > 0 && telling) {
       const ratio = computeMs / profiledMs;
       if (now - known.speed.lastAt > known.trialMs) this.#judge(known, ratio > STILL_SLOW * typical);
       known.speed.add(ratio, now);

@@ -16,10 +16,18 @@ export interface PlanExpectations {
   readonly tasksPerFrame: number;
 }
 
+/**
+ * Tasks that take less than this share of a device's longest say nothing of a device's speed: overheads decide, and under
+ * a quota of processor time (CFS bandwidth control) what ends within one period runs as if there were none.
+ */
+const TELLING = 1 / 5;
+
 export interface ExpectedTask {
   readonly work: Work;
   /** The same for tasks of a plan that move the same bytes. */
   readonly sort: string;
+  /** Who may run it; absent: anybody. */
+  readonly devices?: readonly string[];
 }
 
 /** Joins a draft with the plan made of it: a task's block and index are the draft's block and part. */
@@ -34,11 +42,11 @@ export function expectationsOf(digest: string, plan: Plan, draft: Draft): PlanEx
     ),
   );
   let runs = 0;
-  for (const { id, kind, block, index, replica } of plan.tasks) {
+  for (const { id, kind, block, index, replica, devices } of plan.tasks) {
     if (kind !== 'run' || block === undefined) continue;
     runs += replica === undefined ? 1 : 1 / (plan.replicas ?? 1);
     const task = parts.get(`${block} ${index ?? 0}`);
-    if (task !== undefined) tasks.set(id, task);
+    if (task !== undefined) tasks.set(id, devices === undefined ? task : { ...task, devices });
   }
   return { digest, tasks, tasksPerFrame: Math.max(1, runs) };
 }
@@ -59,6 +67,7 @@ export function readingsOf(
 ): Told {
   const readings: Reading[] = [];
   const answered = new Set<string>();
+  const longest = new Map<string, number>();
   let frames = 0;
   for (const row of tasks) {
     answered.add(row.worker);
@@ -68,11 +77,16 @@ export function readingsOf(
     if (plan === undefined) continue;
     frames += row.count / plan.tasksPerFrame;
     if (device === undefined || task === undefined) continue;
+    const profiledMs = computeMs(device, task.work);
+    const key = `${row.plan} ${row.worker}`;
+    const most = longest.get(key) ?? longestMs(plan, device);
+    longest.set(key, most);
     readings.push({
       device: row.worker,
       task: `${row.plan} ${task.sort}`,
       computeMs: row.computeMs,
-      profiledMs: computeMs(device, task.work),
+      profiledMs,
+      telling: profiledMs >= TELLING * most,
       restMs: row.restMs,
     });
   }
@@ -80,4 +94,12 @@ export function readingsOf(
     .filter(({ worker, timeouts }) => timeouts > 0 && !answered.has(worker))
     .map(({ worker, timeouts }) => ({ device: worker, timeouts }));
   return { readings, frames, silent };
+}
+
+/** Milliseconds that the longest of a plan's tasks for a device takes there by its profile. */
+function longestMs({ tasks }: PlanExpectations, device: Device): number {
+  let longest = 0;
+  for (const { work, devices } of tasks.values())
+    if (devices?.includes(device.id) ?? true) longest = Math.max(longest, computeMs(device, work));
+  return longest;
 }

@@ -11,7 +11,7 @@ import { classifier, fleetOf, spaceOf } from '../search/small.ts';
 
 const holding = { weights: 100e6, activations: 40e6, subModels: 13 };
 
-test('weights once, activations with the gaps between them, and something for each sub-model', () => {
+test('weights once, activations with any gaps between them, and something for each sub-model', () => {
   const { runningBytes, activations, subModelBytes } = WORKER_OVERHEAD;
   const expected = 90e6 + runningBytes + 100e6 + activations * 40e6 + 13 * subModelBytes;
   expect(workerBytes({ idleBytes: 90e6 }, holding)).toBe(expected);

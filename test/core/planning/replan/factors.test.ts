@@ -7,10 +7,10 @@ import { Devices } from '../../../../services/core/planning/replan/devices.ts';
 import { factoredFleet } from '../../../../services/core/planning/replan/factored-fleet.ts';
 import { LinkFactor } from '../../../../services/core/planning/replan/link-factor.ts';
 import { Patience } from '../../../../services/core/planning/replan/patience.ts';
-import { readingsOf } from '../../../../services/core/planning/replan/readings.ts';
+import { type ExpectedTask, readingsOf } from '../../../../services/core/planning/replan/readings.ts';
 import { SpeedFactor } from '../../../../services/core/planning/replan/speed-factor.ts';
 import type { Telemetry } from '../../../../services/core/schema/generated/telemetry.ts';
-import { toyDevice, toyDraft, toyExpectations, toyFleet, toyPlan } from './world.ts';
+import { toyDevice, toyDraft, toyExpectations, toyFleet, toyPlan, toyWork } from './world.ts';
 
 function speed(ratios: readonly number[], stepMs = 500): SpeedFactor {
   const factor = new SpeedFactor();
@@ -144,6 +144,52 @@ describe('a device whose answers come later', () => {
 
   test('for it computes slowly, and unpacks slowly with it: its link is not', () => {
     expect(factorsOf({ compute: 4, rest: 4 })).toEqual({ speed: expect.closeTo(4, 1), link: 1 });
+  });
+});
+
+describe('short tasks, which a quota of processor time does not slow down,', () => {
+  const device = toyDevice('a');
+  const work = (rows: number) => ({ work: toyWork(rows), sort: `${rows}` });
+  const answers = (tasks: readonly string[]): Telemetry['tasks'] => {
+    const window = new TelemetryWindow();
+    for (const task of tasks)
+      window.add({
+        worker: 'a',
+        plan: 'p',
+        task,
+        bytes: 1,
+        receivedMs: 0,
+        startedMs: 0,
+        endedMs: 9,
+        totalMs: 9,
+      });
+    return (window.take([]) as Telemetry).tasks;
+  };
+  const telling = (devices: readonly string[]): (boolean | undefined)[] => {
+    const tasks = new Map<string, ExpectedTask>([
+      ['long', { ...work(10_000), devices }],
+      ['middle', work(2_500)],
+      ['short', work(100)],
+    ]);
+    const plans = new Map([['p', { digest: 'p', tasks, tasksPerFrame: 3 }]]);
+    const told = { tasks: answers([...tasks.keys()]), workers: [] };
+    return readingsOf(told, plans, new Map([['a', device]])).readings.map((reading) => reading.telling);
+  };
+
+  test('say nothing of a device that runs long ones as well', () => {
+    expect(telling(['a'])).toEqual([true, true, false]);
+  });
+
+  test('say all there is to say of a device that runs no others', () => {
+    expect(telling(['b'])[1]).toBe(true);
+  });
+
+  test('change no factor', () => {
+    const known = new Devices({ fleet: toyFleet([device]), now: () => 0 });
+    known.online(['a']);
+    for (let i = 0; i < 20; i++)
+      known.read({ device: 'a', task: 't', computeMs: 1, profiledMs: 4, telling: false });
+    expect(known.factors().get('a')?.speed).toBe(1);
   });
 });
 

@@ -65,7 +65,7 @@ export function toyPlan(fleet: Fleet): Draft {
   );
 }
 
-const toyWork = (rows: number) => [{ kind: 'other', runs: 1, macs: rows, bytes: 0, weights: 0 }];
+export const toyWork = (rows: number) => [{ kind: 'other', runs: 1, macs: rows, bytes: 0, weights: 0 }];
 
 /** A draft of equal blocks in which each device makes so many rows. */
 export function toyDraft(

@@ -2,11 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { packageRoot } from '../services/core/runtime/entry.ts';
 import { asTilepipeError, EXIT, TilepipeError } from '../services/core/runtime/errors.ts';
 import type { ErrorReport } from '../services/core/schema/generated/error-report.ts';
 import { printJson } from './output.ts';
+import { StrictCommand } from './strict-command.ts';
 
 /** One module per command, loaded when it is used: importing all of them would cost every command half a second. */
 const COMMANDS: readonly (readonly [
@@ -34,11 +35,14 @@ const COMMANDS: readonly (readonly [
   ['emulate', () => import('./commands/emulate.ts')],
 ];
 
-/** Commands that are services log what they do; the others print results, and log only what is wrong. */
+/** Commands that are services log what they do; the others print results, and log only what is wrong, for people. */
 const SERVICES: ReadonlySet<string> = new Set(['up', 'broker', 'controller', 'splitter', 'worker', 'merger']);
 
 export async function main(argv: readonly string[]): Promise<void> {
-  if (!SERVICES.has(argv[2] ?? '')) process.env.TILEPIPE_LOG ??= 'warn';
+  if (!SERVICES.has(argv[2] ?? '')) {
+    process.env.TILEPIPE_LOG ??= 'warn';
+    process.env.TILEPIPE_LOG_FORMAT ??= 'text';
+  }
   const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
   const json = own.includes('--json');
   process.stdout.on('error', readerGone);
@@ -62,7 +66,7 @@ function readerGone(error: NodeJS.ErrnoException): void {
 /** Loads the one command that is asked for, or all of them for the overview. */
 async function assemble(wanted: string | undefined): Promise<Command> {
   const version = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version as string;
-  const program = new Command('tilepipe')
+  const program = new StrictCommand('tilepipe')
     .description('One neural network, cut into fused blocks and tiles, run across small machines over MQTT')
     .version(version)
     .showHelpAfterError('(see --help)')

@@ -9,6 +9,7 @@ import { TilepipeError } from '../services/core/runtime/errors.ts';
 import { validator } from '../services/core/runtime/validate.ts';
 import { type Devices, devicesSchema } from '../services/core/schema/generated/devices.ts';
 import { type Profile, profileSchema } from '../services/core/schema/generated/profile.ts';
+import { checkedName } from './device-name.ts';
 
 const checkDevices = validator<Devices>(devicesSchema, 'config-invalid');
 const checkProfile = validator<Profile>(profileSchema, 'config-invalid');
@@ -28,6 +29,7 @@ export function readProfileFile(path: string): Profile {
 export function readDevicesFile(path: string): Devices {
   const document = loadConfig(path, checkDevices);
   const folder = dirname(resolve(path));
+  named(path, () => document.devices.map(({ name }) => checkedName(name, 'config-invalid')));
   const devices = document.devices.map((entry) =>
     typeof entry.profile === 'string'
       ? { ...entry, profile: readProfileFile(resolve(folder, entry.profile)) }
@@ -39,8 +41,13 @@ export function readDevicesFile(path: string): Devices {
 /** The fleet of a devices file. Throws `config-invalid`, naming the file. */
 export function readFleet(path: string): Fleet {
   const document = readDevicesFile(path);
+  return named(path, () => fleetOf(document));
+}
+
+/** What is wrong with a document is said with its file. */
+function named<T>(path: string, read: () => T): T {
   try {
-    return fleetOf(document);
+    return read();
   } catch (error) {
     if (!(error instanceof TilepipeError)) throw error;
     throw new TilepipeError(error.code, `${path}: ${error.message}`, { cause: error });

@@ -1,6 +1,7 @@
 /** The services of a hub in one process: merger, splitter and controller, all at one broker. */
 
 import type { ControllerOptions, ControllerPart } from '../services/controller/part.ts';
+import { roomyHeap } from '../services/core/bus/roomy-heap.ts';
 import type { Service } from '../services/core/runtime/service.ts';
 import { controllerService, mergerService, type Place, splitterService } from './services.ts';
 
@@ -24,6 +25,7 @@ export class HubServices {
 
   /** The broker is there already. */
   async start(): Promise<void> {
+    roomyHeap();
     const place = this.#place;
     const { service, part } = controllerService({ id: 'controller', place }, this.#options);
     const services = [

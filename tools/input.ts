@@ -36,14 +36,20 @@ export async function pictureInput(
 /** Largest picture file a command sends: what a pipeline takes by default, and with it the embedded broker. */
 export const PICTURE_BYTES = pipelineSchema.properties.limits.properties.maxImageBytes.default;
 
+/** The bytes of a picture file. Throws `file-unreadable`. */
 export async function readPicture(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
-    throw new TilepipeError('image-invalid', `${path} cannot be read: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw unreadable(path, error);
   }
+}
+
+/** `file-unreadable` for what the file system said. */
+export function unreadable(path: string, error: unknown): TilepipeError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const problem = code === 'ENOENT' ? 'there is no such file' : message;
+  return new TilepipeError('file-unreadable', `${path}: ${problem}`, { cause: error });
 }
 
 /** The values a picture's pixels take at the input of a network. */

@@ -3,6 +3,7 @@
 import { EmbeddedBroker } from '../services/broker/embedded-broker.ts';
 import { brokerService } from '../services/broker/main.ts';
 import { type BrokerAddress, isLoopback } from '../services/core/bus/connections.ts';
+import { roomyHeap } from '../services/core/bus/roomy-heap.ts';
 import { BlobCache } from '../services/core/runtime/blobs.ts';
 import { TilepipeError } from '../services/core/runtime/errors.ts';
 import { createLog } from '../services/core/runtime/log.ts';
@@ -36,6 +37,7 @@ export class Up implements Stoppable {
 
   async start(): Promise<void> {
     const { broker, root, combined, store, health } = this.#config;
+    roomyHeap();
     try {
       const embedded = broker.url === undefined ? await this.#startBroker(root) : undefined;
       const address = brokerAddressOf(this.#config, embedded);

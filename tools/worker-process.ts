@@ -8,7 +8,7 @@ export interface WorkerSpec {
   readonly id: string;
   readonly broker: BrokerAddress;
   readonly threads?: number;
-  /** Whether it measures this machine, and says so before it takes tasks. */
+  /** Whether it measures this machine, and says so before it takes tasks; not by default. */
   readonly profile?: boolean;
   /** Pins: the only block, and tile, it runs. */
   readonly block?: number;
@@ -20,7 +20,7 @@ export function startWorker({ id, broker, threads, profile, block, tile }: Worke
   const { argv: reaching, env } = brokerArguments(broker);
   const argv = ['worker', '--id', id, ...reaching];
   if (threads !== undefined) argv.push('--threads', String(threads));
-  if (profile) argv.push('--profile');
+  argv.push(profile ? '--profile' : '--no-profile');
   if (block !== undefined) argv.push('--block', String(block));
   if (tile !== undefined) argv.push('--tile', String(tile));
   return startChild(argv, { ...env, TILEPIPE_LOG: env.TILEPIPE_LOG ?? 'warn' });

@@ -6,6 +6,7 @@ import { TilepipeError } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
 import { pipelineSchema } from '../core/schema/generated/pipeline.ts';
 import { GuardedConnection } from './guarded-connection.ts';
+import { PayloadMemory } from './payload-memory.ts';
 import { listenError, Policy, type Refusal } from './policy.ts';
 
 export interface BrokerLimits {
@@ -72,10 +73,17 @@ const SWEEP_MS = 1_000;
 /** Where the library talks to itself. */
 const SYSTEM = '$SYS/';
 
+interface Emitted {
+  readonly topic: string;
+  readonly payload: string | Buffer;
+  readonly retain: boolean;
+  brokerCounter?: number;
+}
+
 /** What the library has and does not declare. */
 interface Inner {
   counter: number;
-  readonly mq: { emit(packet: { topic: string; brokerCounter?: number }, done?: () => void): unknown };
+  readonly mq: { emit(packet: Emitted, done?: (error?: Error) => void): unknown };
   readonly persistence: { createRetainedStreamCombi(filters: string[]): AsyncIterable<BrokerMessage> };
 }
 
@@ -91,6 +99,7 @@ export class EmbeddedBroker {
   readonly #connections = new Set<GuardedConnection>();
   readonly #rejected = new Map<string, number>();
   readonly #bytes = { bytesIn: 0, bytesOut: 0 };
+  readonly #memory = new PayloadMemory();
   #messages = 0;
   #aedes: Aedes | undefined;
   #server: Server | undefined;
@@ -180,15 +189,23 @@ export class EmbeddedBroker {
     });
   }
 
-  /** Calls `listener` for every message that matches; it must call `done`. The function returned undoes it. */
-  async listen(filter: string, listener: BrokerListener): Promise<() => Promise<void>> {
+  /**
+   * Calls `listener` for every message that matches; it must call `done`. With `copies` the payload's memory may be used
+   * again after that. The function returned undoes it.
+   */
+  async listen(filter: string, listener: BrokerListener, copies = false): Promise<() => Promise<void>> {
     const aedes = this.#aedes;
     if (!aedes) throw new TilepipeError('broker-unreachable', 'the broker is not running');
     // Payloads are always buffers here: clients' come from the parser, this process's from `publish`.
     const deliver = (packet: { topic: string; payload: string | Buffer }, done: () => void) => {
       // [MQTT-4.7.2-1]
-      if (packet.topic.startsWith('$') && /^[+#]/.test(filter)) done();
-      else listener(packet as BrokerMessage, done);
+      if (packet.topic.startsWith('$') && /^[+#]/.test(filter)) {
+        done();
+        return;
+      }
+      const message = packet as BrokerMessage;
+      if (!copies) this.#memory.keep(message.payload);
+      listener(message, done);
     };
     await new Promise<void>((resolve) => aedes.subscribe(filter, deliver, resolve));
     return () =>
@@ -218,9 +235,16 @@ export class EmbeddedBroker {
       authorizeSubscribe: (_client, subscription, done) =>
         done(null, this.#note(policy.subscribe(subscription.topic)) ? null : subscription),
     });
-    atEmission(aedes, (topic) => {
-      if (!topic.startsWith(SYSTEM)) this.#messages++;
-    });
+    atEmission(
+      aedes,
+      ({ topic, payload, retain }) => {
+        if (!topic.startsWith(SYSTEM)) this.#messages++;
+        if (retain && typeof payload !== 'string') this.#memory.keep(payload);
+      },
+      ({ payload }) => {
+        if (typeof payload !== 'string') this.#memory.done(payload);
+      },
+    );
     const failed = (client: { id: string }, error: Error) =>
       this.#options.log?.debug({ client: client.id }, error.message);
     aedes.on('clientError', failed);
@@ -239,9 +263,14 @@ export class EmbeddedBroker {
       clientBufferBytes: this.#limits.clientBufferBytes,
       stallMs: this.#limits.stallMs,
     };
-    const connection = new GuardedConnection(socket, limits, this.#bytes, (reason) => {
-      this.#reject(reason);
-      this.#options.log?.warn({ from, reason }, 'connection closed');
+    const connection = new GuardedConnection(socket, {
+      limits,
+      counters: this.#bytes,
+      memory: this.#memory,
+      onReject: (reason) => {
+        this.#reject(reason);
+        this.#options.log?.warn({ from, reason }, 'connection closed');
+      },
     });
     this.#connections.add(connection);
     connection.on('close', () => this.#connections.delete(connection));
@@ -274,18 +303,21 @@ interface PublishFlags {
 }
 
 /**
- * Tells of every message as it goes to its subscribers, and numbers it then. The library numbers messages when they
- * arrive and takes one with a lower number than the last delivered for a duplicate, but a retained message is stored
- * before it is delivered, so a later one may overtake it: the retained one was then lost. Numbered here, only true
- * duplicates (overlapping filters) are left out.
+ * Tells of every message as it goes to its subscribers, and when all of them have had it, and numbers it. The library
+ * numbers messages when they arrive and takes one with a lower number than the last delivered for a duplicate, but a
+ * retained message is stored before it is delivered, so a later one may overtake it: the retained one was then lost.
+ * Numbered here, only true duplicates (overlapping filters) are left out.
  */
-function atEmission(aedes: Aedes, tell: (topic: string) => void): void {
+function atEmission(aedes: Aedes, tell: (packet: Emitted) => void, over: (packet: Emitted) => void): void {
   const inner = aedes as unknown as Inner;
   const emit = inner.mq.emit.bind(inner.mq);
   inner.mq.emit = (packet, done) => {
     packet.brokerCounter = ++inner.counter;
-    tell(packet.topic);
-    return emit(packet, done);
+    tell(packet);
+    return emit(packet, (error) => {
+      over(packet);
+      done?.(error);
+    });
   };
 }
 

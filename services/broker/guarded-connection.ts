@@ -1,8 +1,9 @@
-/** One client's socket as the broker sees it: sizes checked before parsing, bytes counted, frozen peers noticed. */
+/** One client's socket as the broker sees it: whole packets of checked sizes in, bytes counted, frozen peers noticed. */
 
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { PacketSizer } from './packet-sizer.ts';
+import { PacketFramer } from './packet-framer.ts';
+import type { PayloadMemory } from './payload-memory.ts';
 
 export interface GuardLimits {
   /** Largest remaining length of a packet. */
@@ -21,27 +22,46 @@ export interface GuardCounters {
 /** A will or a long password fits; nothing else belongs in a stranger's first packet. */
 const CONNECT_BYTES = 64 * 1024;
 
+/** What the broker makes a connection of. */
+export interface GuardDeps {
+  readonly limits: GuardLimits;
+  readonly counters: GuardCounters;
+  /** For packets that come in several chunks. */
+  readonly memory: PayloadMemory;
+  readonly onReject: (reason: string) => void;
+}
+
+/** Whoever reads gets whole packets, and the memory of a large one as it is: a stream would join it to what follows. */
 export class GuardedConnection extends Duplex {
   readonly #socket: Socket;
-  readonly #sizer: PacketSizer;
+  readonly #framer: PacketFramer;
+  readonly #memory: PayloadMemory;
   readonly #counters: GuardCounters;
   readonly #onReject: (reason: string) => void;
+  /** Packets to be read after those that the stream has; null: the end. */
+  readonly #next: (Buffer | null)[] = [];
+  /** Whether the stream has asked for packets since it last got some. */
+  #asked = false;
+  #serving = false;
   #packetSince = 0;
 
-  constructor(
-    socket: Socket,
-    limits: GuardLimits,
-    counters: GuardCounters,
-    onReject: (reason: string) => void,
-  ) {
-    // With a buffer of a few tiles the broker goes on to the next client instead of waiting for a slow link.
-    super({ allowHalfOpen: false, writableHighWaterMark: limits.clientBufferBytes });
+  constructor(socket: Socket, { limits, counters, memory, onReject }: GuardDeps) {
+    super({
+      allowHalfOpen: false,
+      // With a buffer of a few tiles the broker goes on to the next client instead of waiting for a slow link.
+      writableHighWaterMark: limits.clientBufferBytes,
+    });
     this.#socket = socket;
-    this.#sizer = new PacketSizer(limits.maxPacketBytes, CONNECT_BYTES);
+    this.#memory = memory;
+    this.#framer = new PacketFramer({
+      maxBytes: limits.maxPacketBytes,
+      maxConnectBytes: CONNECT_BYTES,
+      memory: (bytes) => memory.take(bytes),
+    });
     this.#counters = counters;
     this.#onReject = onReject;
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
-    socket.on('end', () => this.push(null));
+    socket.on('end', () => this.#hand(null));
     socket.on('error', (error) => this.destroy(error));
     socket.on('close', () => this.destroy());
     // Node fires this only when neither a read nor a partial write made progress.
@@ -64,8 +84,12 @@ export class GuardedConnection extends Duplex {
   }
 
   override _read(): void {
-    if (this.#socket.isPaused() && this.#sizer.inside) this.#packetSince = performance.now();
-    this.#socket.resume();
+    this.#asked = true;
+    if (this.#next.length > 0) this.#serve();
+    else {
+      if (this.#socket.isPaused() && this.#framer.inside) this.#packetSince = performance.now();
+      this.#socket.resume();
+    }
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -91,17 +115,48 @@ export class GuardedConnection extends Duplex {
     done(error);
   }
 
+  /** What is written waits in buffers of the stream and the socket. */
+  override write(chunk: Buffer | string, ...rest: unknown[]): boolean {
+    if (typeof chunk !== 'string') this.#memory.keep(chunk);
+    return super.write(chunk, ...(rest as [BufferEncoding]));
+  }
+
+  /** Whether there is room for more. */
+  #hand(packets: Buffer | null): boolean {
+    if (this.#next.length === 0 && this.readableLength === 0) {
+      this.#asked = false;
+      return this.push(packets);
+    }
+    this.#next.push(packets);
+    this.#serve();
+    return false;
+  }
+
+  /** Not at once: whoever reads may do so for a packet it is still in the middle of parsing. */
+  #serve(): void {
+    if (!this.#asked || this.#serving) return;
+    this.#serving = true;
+    process.nextTick(() => {
+      this.#serving = false;
+      this.#asked = false;
+      this.push(this.#next.shift() ?? null);
+    });
+  }
+
   #take(chunk: Buffer): void {
     this.#counters.bytesIn += chunk.length;
-    const before = this.#sizer.packets;
-    const refusal = this.#sizer.feed(chunk);
+    const before = this.#framer.packets;
+    let room = true;
+    const refusal = this.#framer.feed(chunk, (packets) => {
+      room = this.#hand(packets);
+    });
     if (refusal) {
       this.reject(refusal);
       return;
     }
-    if (!this.#sizer.inside) this.#packetSince = 0;
-    else if (this.#packetSince === 0 || this.#sizer.packets > before) this.#packetSince = performance.now();
-    if (this.push(chunk)) return;
+    if (!this.#framer.inside) this.#packetSince = 0;
+    else if (this.#packetSince === 0 || this.#framer.packets > before) this.#packetSince = performance.now();
+    if (room) return;
     this.#packetSince = 0;
     this.#socket.pause();
   }

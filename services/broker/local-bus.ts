@@ -1,12 +1,12 @@
 /** The bus for roles that share a process with the broker: straight onto it, without a socket and without copies. */
 
-import type { Bus, BusCounters, Handler, PublishOptions } from '../core/bus/bus.ts';
+import type { Bus, BusCounters, Handler, PublishOptions, SubscribeOptions } from '../core/bus/bus.ts';
 import type { Channels } from '../core/bus/connections.ts';
 import { Topics } from '../core/bus/topics.ts';
 import { TilepipeError } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '../core/wire/limits.ts';
-import type { BrokerMessage, EmbeddedBroker } from './embedded-broker.ts';
+import type { BrokerListener, BrokerMessage, EmbeddedBroker } from './embedded-broker.ts';
 import { TopicGate } from './topic-gate.ts';
 
 export interface LocalBusOptions {
@@ -28,7 +28,7 @@ interface Delivery {
 
 /**
  * Payloads are handed over as they are: subscribers may keep them, nobody may write to them or transfer their memory.
- * (Those of remote clients are views of chunks the socket allocated for them and never uses again.)
+ * Memory of remote clients' payloads is used again only where every subscriber said that it copies.
  *
  * QoS 0 and 1 are one thing here, except that `publish` with QoS 1 resolves when everybody has the message.
  * A subscription that acknowledges by hand gets no `acknowledge`: the frame lives exactly as long as this process.
@@ -118,7 +118,11 @@ export class LocalBus implements Bus {
     else taken.catch((error) => this.#options.log?.warn({ topic }, String(error)));
   }
 
-  async subscribe(filter: string, handler: Handler): Promise<() => Promise<void>> {
+  async subscribe(
+    filter: string,
+    handler: Handler,
+    { copies = false }: SubscribeOptions = {},
+  ): Promise<() => Promise<void>> {
     if (filter.startsWith('$share/')) {
       throw new TilepipeError('broker-refused', `${filter}: shared subscriptions are not supported`);
     }
@@ -130,10 +134,11 @@ export class LocalBus implements Bus {
     const wanted: Handler = (message) => {
       if (active) handler(message);
     };
-    const unlisten = await broker.listen(filter, (message, done) => {
+    const take: BrokerListener = (message, done) => {
       if (reading) fresh.add(message.topic);
       this.#enqueue({ handler: wanted, message, done });
-    });
+    };
+    const unlisten = await broker.listen(filter, take, copies);
     const stop = async () => {
       active = false;
       if (this.#stops.delete(stop)) await unlisten();

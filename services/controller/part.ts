@@ -5,6 +5,7 @@ import type { BlobCache } from '../core/runtime/blobs.ts';
 import type { Part, Service } from '../core/runtime/service.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import { Controller } from './controller.ts';
+import { LinkRounds } from './link-rounds.ts';
 import { Profiles } from './profiles.ts';
 import { Replanning, type ReplanOptions } from './replan/replanning.ts';
 import { TelemetryWatch } from './replan/telemetry-watch.ts';
@@ -36,6 +37,7 @@ export class ControllerPart implements Part {
   #controller: Controller | undefined;
   #profiles: Profiles | undefined;
   #telemetry: TelemetryWatch | undefined;
+  #links: LinkRounds | undefined;
   #service: Service | undefined;
   /** By pipeline. */
   readonly #replannings = new Map<string, Replanning>();
@@ -62,6 +64,12 @@ export class ControllerPart implements Part {
   get telemetry(): TelemetryWatch {
     if (this.#telemetry === undefined) throw new Error('the controller has not started');
     return this.#telemetry;
+  }
+
+  /** Has workers measure their links; only between `start` and `stop`. */
+  get links(): LinkRounds {
+    if (this.#links === undefined) throw new Error('the controller has not started');
+    return this.#links;
   }
 
   /**
@@ -109,6 +117,9 @@ export class ControllerPart implements Part {
     await this.#profiles.start();
     this.#telemetry = new TelemetryWatch({ control, topics });
     await this.#telemetry.start();
+    const { profiles, telemetry } = this;
+    this.#links = new LinkRounds({ id, control, topics, profiles, telemetry, log });
+    this.#links.start();
   }
 
   /** Where workers find the store: it may listen everywhere, and be known by another name. */
@@ -126,6 +137,8 @@ export class ControllerPart implements Part {
   async stop(): Promise<void> {
     for (const replanning of this.#replannings.values()) await replanning.stop();
     this.#replannings.clear();
+    await this.#links?.stop();
+    this.#links = undefined;
     await this.#telemetry?.stop();
     this.#telemetry = undefined;
     await this.#profiles?.stop();

@@ -1,6 +1,5 @@
 /** The merger as a service: its channels come with the service's life. */
 
-import { roomyHeap } from '../core/bus/roomy-heap.ts';
 import type { Part, Service } from '../core/runtime/service.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import { Merger } from './merger.ts';
@@ -11,7 +10,6 @@ export class MergerPart implements Part {
   #merger: Merger | undefined;
 
   async start(service: Service): Promise<void> {
-    roomyHeap();
     const { id, channels, log } = service;
     const { control, data, topics } = channels;
     this.#merger = new Merger({ id, control, data, topics, log, changed: () => void service.say() });

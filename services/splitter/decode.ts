@@ -57,9 +57,7 @@ export async function decodeFrame(
     );
   }
   const kind = pictureFormat(bytes);
-  if (kind === undefined) {
-    throw new TilepipeError('image-invalid', `${bytes.byteLength} bytes are no JPEG, PNG or WebP file`);
-  }
+  if (kind === undefined) throw new TilepipeError('image-invalid', noPicture(bytes));
   const invalid = (error: unknown): never => {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
     const what = `the ${kind.format} picture of ${bytes.byteLength} bytes cannot be decoded: ${reason}`;
@@ -96,6 +94,18 @@ export async function decodeFrame(
   writeTensor(format, pixels, placement, target);
   const tensor = { name: format.name, dtype: format.dtype, shape: format.shape, bytes: target };
   return { tensor, letterbox: placement.letterbox };
+}
+
+/** Longest message that may be the name of a file. */
+const NAME_BYTES = 512;
+
+/** What came instead of a picture file. A program that found no file often sends nothing, or the file's name. */
+function noPicture(bytes: Uint8Array): string {
+  if (bytes.byteLength === 0) return 'the message is empty: the sender may have found no file';
+  const name = bytes.byteLength <= NAME_BYTES ? Buffer.from(bytes).toString('utf8') : '';
+  if (/^[^\p{C}]+\.(jpe?g|png|webp)\s*$/iu.test(name))
+    return `the message is the name of a file, "${name.trim()}", not the picture itself`;
+  return `${bytes.byteLength} bytes are no JPEG, PNG or WebP file`;
 }
 
 /** Width and height by the header, turned as the camera says. Rejects where the library takes the file for another type. */

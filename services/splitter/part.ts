@@ -1,6 +1,5 @@
 /** The splitter as a service: its channels come with the service's life. */
 
-import { roomyHeap } from '../core/bus/roomy-heap.ts';
 import type { Part, Service } from '../core/runtime/service.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import { Splitter } from './splitter.ts';
@@ -23,7 +22,6 @@ export class SplitterPart implements Part {
   }
 
   async start(service: Service): Promise<void> {
-    roomyHeap();
     const { id, channels, log } = service;
     const { control, data, topics } = channels;
     const { pipelines } = this.#options;

@@ -4,7 +4,9 @@ import type { BlobCache } from '../core/runtime/blobs.ts';
 import type { Part, Service } from '../core/runtime/service.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import type { Executor } from './executor/executor.ts';
-import { announceProfile } from './profile/announce.ts';
+import { LinkTurns } from './profile/link-turns.ts';
+import { profileHere } from './profile/profile-here.ts';
+import { RetainedProfile } from './profile/retained-profile.ts';
 import { type Pin, Worker } from './worker.ts';
 
 export interface WorkerOptions {
@@ -17,6 +19,8 @@ export interface WorkerOptions {
   readonly slots?: number | undefined;
   /** Host of its broker: stands for the host "broker" in the address of a model store. */
   readonly brokerHost?: string | undefined;
+  /** Keeps little memory; its process must be started with `leanEnvironment` for all of it. */
+  readonly lean?: boolean | undefined;
   /** Publishes the machine's profile before the first task; measured once (under 30 s), then kept in `folder`. */
   readonly profile?: { readonly threads: number; readonly folder: string } | undefined;
 }
@@ -26,16 +30,24 @@ const SLOTS = 2;
 export class WorkerPart implements Part {
   readonly #options: WorkerOptions;
   #worker: Worker | undefined;
+  #profile: RetainedProfile | undefined;
+  #linkTurns: LinkTurns | undefined;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
   }
 
   async start(service: Service): Promise<void> {
-    const { executor, slots = SLOTS, profile } = this.#options;
+    const { executor, slots = SLOTS, lean = false, profile } = this.#options;
     await executor.start();
     const { id, channels, log } = service;
-    if (profile !== undefined) await announceProfile({ ...profile, id, channels, executor, log });
+    const measured =
+      profile === undefined ? undefined : await profileHere({ ...profile, id, channels, executor, log });
+    const own = lean && measured !== undefined ? { ...measured, lean } : measured;
+    if (own !== undefined) {
+      this.#profile = new RetainedProfile({ channels, log });
+      await this.#profile.start(own);
+    }
     const { control, data, topics } = channels;
     this.#worker = new Worker({
       ...this.#options,
@@ -48,13 +60,28 @@ export class WorkerPart implements Part {
       changed: () => void service.say(),
     });
     await this.#worker.start();
+    if (own === undefined) return;
+    this.#linkTurns = new LinkTurns({
+      id,
+      channels,
+      log,
+      link: own.link,
+      busy: businessOf(this.#worker),
+      measured: async (link) => this.#profile?.publish({ ...own, link }),
+    });
+    await this.#linkTurns.start();
   }
 
   async drain(): Promise<void> {
+    await this.#linkTurns?.stop();
     await this.#worker?.drain();
   }
 
   async stop(): Promise<void> {
+    await this.#linkTurns?.stop();
+    this.#linkTurns = undefined;
+    this.#profile?.stop();
+    this.#profile = undefined;
     await this.#worker?.stop();
     this.#worker = undefined;
     await this.#options.executor.stop();
@@ -67,4 +94,18 @@ export class WorkerPart implements Part {
   details(): Partial<Status> {
     return this.#worker?.details() ?? {};
   }
+}
+
+/** What a worker does that a measurement would disturb, or that would disturb it; asked again and again. */
+function businessOf(worker: Worker): () => string | undefined {
+  let heard = 0;
+  return () => {
+    const { plans = {}, counters = {} } = worker.details();
+    const before = heard;
+    heard = counters['inbox.parts'] ?? 0;
+    if (heard > before || (counters['tasks.waiting'] ?? 0) > 0) return 'frames flow';
+    return Object.values(plans).some(({ state }) => state === 'loading')
+      ? 'a plan is being loaded'
+      : undefined;
+  };
 }

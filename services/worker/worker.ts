@@ -21,6 +21,7 @@ import type { MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
 import { dataMessage, localPieces, outputPieces } from './deliver.ts';
 import type { Executor } from './executor/executor.ts';
 import { Gathering } from './gathering.ts';
+import { PromptCollector } from './lean-memory.ts';
 import { PlanSessions } from './plan-sessions.ts';
 import { type Queued, RunQueue } from './run-queue.ts';
 import { matchTensors } from './tensors.ts';
@@ -44,6 +45,8 @@ export interface WorkerDeps {
   readonly slots: number;
   /** Stands for the host "broker" in the address of a model store. */
   readonly brokerHost?: string | undefined;
+  /** Keeps little memory beside what it works on, at the price of some time; false by default. */
+  readonly lean?: boolean | undefined;
   /** The status says something new. */
   readonly changed: () => void;
 }
@@ -78,7 +81,7 @@ interface Refusal {
 
 const SWEEP_MS = 1_000;
 /** Memory of sent messages kept for the next ones. */
-const POOL_BYTES = 32 * 2 ** 20;
+const POOL_BYTES = { ample: 32 * 2 ** 20, lean: 2 ** 20 };
 
 export class Worker {
   readonly #deps: WorkerDeps;
@@ -89,12 +92,15 @@ export class Worker {
   /** Inputs gathered here, by plan digest; plans without such tasks have none. */
   readonly #gatherings = new Map<string, Gathering>();
   readonly #counters = new Counters();
-  readonly #pool = new BodyPool(POOL_BYTES);
+  readonly #pool: BodyPool;
+  readonly #collector: PromptCollector | undefined;
   #draining = false;
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(deps: WorkerDeps) {
     this.#deps = deps;
+    this.#pool = new BodyPool(deps.lean ? POOL_BYTES.lean : POOL_BYTES.ample);
+    this.#collector = deps.lean ? new PromptCollector() : undefined;
     const { id, control, data, topics, log, executor, blobs, slots, changed } = deps;
     const topic = topics.build('inbox', { role: 'worker', id });
     this.#inbox = new Inbox({ data, topic, log, handle: (message) => this.#receive(message) });
@@ -125,6 +131,7 @@ export class Worker {
   }
 
   async start(): Promise<void> {
+    this.#collector?.start();
     await this.#inbox.start();
     await this.#plans.start();
     this.#sweep = setInterval(() => this.#tidy(), SWEEP_MS);
@@ -270,6 +277,7 @@ export class Worker {
 
   async #run(job: Job): Promise<void> {
     const { plan, task, session, inputs, receivedMs } = job;
+    const bytesIn = bytesOf(inputs);
     const names = task.outputs.map(({ tensor }) => tensor);
     const result = await this.#deps.executor.run(session, inputs, names);
     const endedMs = monotonicMs();
@@ -282,7 +290,9 @@ export class Worker {
       const stamps = { receivedMs, startedMs: endedMs - result.computeMs, endedMs };
       await this.#deliver(job, outputPieces(task, outputs), stamps);
     } finally {
+      const bytesOut = bytesOf(result.outputs);
       result.release();
+      this.#collector?.spent(bytesIn + bytesOut);
     }
   }
 
@@ -371,6 +381,10 @@ function passedOn(meta: MessageMeta): Omit<MessageMeta, 'kind'> {
   const { pipeline, plan, frame, sequence, source, task, reply, merger, splitter } = meta;
   const fields = { pipeline, plan, frame, sequence, source, task, reply, merger, splitter };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+function bytesOf(tensors: readonly TensorData[]): number {
+  return tensors.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
 }
 
 /** The wire takes nine decimals; more than three say nothing. */

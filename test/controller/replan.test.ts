@@ -147,6 +147,30 @@ test('telemetry of a slow device brings a plan in which it does less', async () 
   expect(replanning.counters()).toMatchObject({ 'replan.test.changes': 1, 'replan.test.speed.w2': 4000 });
 });
 
+test('one task that has not ended is enough, unless the device is busy for another dispatcher', async () => {
+  const { replanning, changes, draft, digest } = await begin();
+  for (let i = 0; i < 8; i++) await tell(digest, draft, {});
+  const out = [{ worker: 'w2', active: 1, timeouts: 0 }];
+  const told = { number: 0, windowMs: 500, tasks: [], workers: out, omitted: 0 };
+  const after = (computeMs: number) => ({
+    running: [{ worker: 'w2', plan: digest, task: 'b0.t2', computeMs, usualMs: 200 }],
+  });
+  const say = async (telemetry: Telemetry): Promise<void> =>
+    channels.control.publish(
+      `tilepipe/telemetry/${telemetry.role}/${telemetry.id}`,
+      Buffer.from(JSON.stringify(telemetry)),
+    );
+  await say({ ...told, role: 'splitter', id: 's' });
+  await say({ ...told, role: 'merger', id: 'm', ...after(9_000) });
+  await say({ ...told, role: 'splitter', id: 's', workers: [] });
+  await say({ ...told, role: 'merger', id: 'm', ...after(900) });
+  const changed = newest(await announced.have(2));
+  // Not one row, as after the first of them.
+  expect(tilesOf(changed).at(-1)).toEqual(['w2', 3]);
+  await replanning.stop();
+  expect(changes).toMatchObject([{ why: 'gain' }]);
+});
+
 test('a worker that goes is planned without at once, with no telemetry at all', async () => {
   const { changes } = await begin();
   await say('w1', { state: 'offline' });

@@ -87,7 +87,12 @@ describe('decodeFrame refuses', () => {
   });
 
   it('nothing, text and formats it does not read', async () => {
-    await refused(new Uint8Array(0), 'image-invalid', '0 bytes');
+    await refused(new Uint8Array(0), 'image-invalid', 'the message is empty');
+    await refused(
+      Buffer.from('/tmp/no such.JPG\n'),
+      'image-invalid',
+      'the name of a file, "/tmp/no such.JPG"',
+    );
     await refused(
       Buffer.from('not a picture at all, but a line of text\n'),
       'image-invalid',

@@ -5,7 +5,8 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packageRoot } from '../../services/core/runtime/entry.ts';
 import { validator } from '../../services/core/runtime/validate.ts';
 import { errorReportSchema } from '../../services/core/schema/generated/error-report.ts';
@@ -36,6 +37,16 @@ function file(name: string, content: Uint8Array | string): string {
   return path;
 }
 
+/** It is waited for ten seconds: begun before the other tests, asked about after them. */
+let unreachable: Promise<{ readonly status: number | null; readonly stderr: string }>;
+beforeAll(() => {
+  const command = join(packageRoot(), 'tools', 'tilepipe.mjs');
+  const args = ['send', '--broker', 'mqtt://127.0.0.1:9', '--pipeline', 'x', network];
+  const child = spawn(process.execPath, [command, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const ended = once(child, 'exit');
+  unreachable = text(child.stderr).then(async (stderr) => ({ status: (await ended)[0], stderr }));
+});
+
 const network = file('network.onnx', residualNetwork());
 const checkError = validator(errorReportSchema, 'internal');
 const last = (text: string): unknown => JSON.parse(text.trim().split('\n').at(-1) ?? '');
@@ -53,7 +64,7 @@ describe('what it answers', () => {
   });
 
   test('verify fails where a block that can be tiled ran whole, and says why', () => {
-    const args = ['verify', '--model', network, '--grid', '2x2,70x1', '--json'];
+    const args = ['verify', '--model', network, '--grid', '1x1,70x1', '--json'];
     const { status, stdout } = tilepipe(args);
     const report = last(stdout) as { pass: boolean; cases: { pass: boolean; reason?: string }[] };
     expect(report.cases.map(({ pass }) => pass)).toEqual([true, false]);
@@ -186,6 +197,12 @@ describe('what it refuses, and with which code', () => {
       'image-invalid',
     ],
     [
+      'a picture that is not there',
+      () => ['run', '--model', network, '--input', join(folder.path, 'none.jpg'), '--json'],
+      3,
+      'file-unreadable',
+    ],
+    [
       'an unknown key of the configuration',
       () => ['up', '--config', file('bad.yaml', 'pipelines: [{name: a, modle: b.onnx}]')],
       2,
@@ -225,12 +242,6 @@ describe('what it refuses, and with which code', () => {
     ['an address that is none', () => ['model', 'add', 'http://', '--json'], 2, 'usage'],
     ['a digest that is none', () => ['model', 'add', network, '--sha256', 'abc', '--json'], 2, 'usage'],
     ['a port that is none', () => ['broker', '--port', '99999'], 2, 'usage'],
-    [
-      'a broker that is not there',
-      () => ['send', '--broker', 'mqtt://127.0.0.1:9', '--pipeline', 'x', network],
-      4,
-      'broker-unreachable',
-    ],
   ];
   for (const [what, args, status, code] of cases) {
     test(what, () => {
@@ -241,6 +252,12 @@ describe('what it refuses, and with which code', () => {
       if (args().includes('--json') && status !== 1) checkError(last(result.stdout));
     });
   }
+
+  test('a broker that is not there', async () => {
+    const { status, stderr } = await unreachable;
+    expect(stderr).toContain('broker-unreachable');
+    expect(status).toBe(4);
+  });
 
   test('a worker that ends at its start ends the run, with its own reason before it', () => {
     const env = { TILEPIPE_BROKER_PASSWORD_FILE: join(folder.path, 'no-secret') };

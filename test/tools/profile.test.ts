@@ -47,6 +47,7 @@ devices:
     ['devices: [{name: a, profile: pi.json, medium: air}]', 'devices.yaml: device "a" is on medium "air"'],
     ['devices: [{name: a, profil: pi.json}]', 'did you mean "profile"?'],
     ['devices: []', 'devices.yaml'],
+    ['devices: [{name: hub, profile: pi.json}]', 'devices.yaml: no device can be called "hub"'],
     ['devices: [{name: a, profile: pi.json}, {name: a, profile: pi.json}]', 'there twice'],
     ['devices: [{name: a, profile: pi.json, memory: lots}]', 'memory'],
   ])('refuses %s', (text, message) => {

@@ -1,14 +1,19 @@
 /** `up` without a grid: planned for the workers that come, with their profiles; the plan follows them. */
 
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { EmbeddedBroker } from '../../services/broker/embedded-broker.ts';
+import { openAnalysed } from '../../services/controller/prepare.ts';
 import { Connections } from '../../services/core/bus/connections.ts';
 import type { Announcement } from '../../services/core/schema/generated/announcement.ts';
+import type { TensorData } from '../../services/core/wire/message.ts';
 import { Client } from '../../tools/client.ts';
 import { compare } from '../../tools/compare.ts';
 import { readConfig } from '../../tools/config.ts';
+import { encodeJpeg } from '../../tools/demo/jpeg.ts';
+import { pictureInput } from '../../tools/input.ts';
+import { modelSettings } from '../../tools/settings.ts';
 import { Up } from '../../tools/up.ts';
 import { WorkerProcess } from '../../tools/worker-process.ts';
 import { temporaryFolder } from '../support/cluster.ts';
@@ -176,6 +181,44 @@ test('devices of a file need not measure themselves', async () => {
   await expectRightAnswer();
   expect(profiled).not.toHaveBeenCalled();
 });
+
+test('with a budget of accuracy tensors travel in fewer bits, and answers keep to it', async () => {
+  const profile = { ...slowProfile('any'), kinds: { other: { run: 0, mac: 1e-3, byte: 0, weight: 0 } } };
+  const devices = ['worker-0', 'worker-1'].map((name) => ({ name, mbit: 20, profile }));
+  writeFileSync(join(folder.path, 'devices.yaml'), JSON.stringify({ devices }));
+  const samples = join(folder.path, 'samples');
+  mkdirSync(samples);
+  const picture = join(samples, 'noise.jpg');
+  const pixels = Uint8Array.from(randomValues('budget', [24, 32, 3]), (value) => 127 + 100 * value);
+  writeFileSync(picture, await encodeJpeg(pixels, 32, 24));
+  const budget = 0.02;
+  const up = await prepare({
+    workers: 2,
+    plan: { devices: 'devices.yaml', replan: false, waitSeconds: 600, accuracy: { samples: 'samples' } },
+  });
+  await up.start();
+  const { plan } = await whenAnnounced();
+  const coded = Object.values(plan.tensors).filter(({ codec }) => codec !== undefined);
+  expect(coded.length).toBeGreaterThan(0);
+  const { result, tensors } = await client.send(readFileSync(picture), LIMIT_MS);
+  expect(result.error).toBeUndefined();
+  const model = await openAnalysed(join(folder.path, 'network.onnx'), {});
+  const { settings } = modelSettings(model, { answer: { task: 'tensors' } });
+  const input = await pictureInput(picture, model.graph.inputs, settings);
+  const [right] = await (await wholeModel(residualNetwork())).run(input);
+  expect(relativeRms(tensors[0], right)).toBeLessThanOrEqual(budget);
+});
+
+/** Root mean square of the difference over that of the right values. */
+function relativeRms(given: TensorData | undefined, right: TensorData | undefined): number {
+  const [a, b] = [given, right].map(
+    (tensor) => new Float32Array(Uint8Array.from(tensor?.bytes ?? []).buffer),
+  ) as [Float32Array, Float32Array];
+  const squares = (of: (at: number) => number): number => b.reduce((sum, _, at) => sum + of(at) ** 2, 0);
+  return Math.sqrt(
+    squares((at) => (a[at] ?? Number.NaN) - (b[at] as number)) / squares((at) => b[at] as number),
+  );
+}
 
 test('a grid is one fixed plan, and asks nobody for a profile', async () => {
   const up = await prepare({ workers: 1, grid: '1x2' });

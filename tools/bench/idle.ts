@@ -1,12 +1,13 @@
 /** Resident memory of an idle combined hub and of an idle worker, each a process of its own. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connections } from '../../services/core/bus/connections.ts';
 import { parseStatus } from '../../services/core/control/documents.ts';
-import { entryPath, packageRoot } from '../../services/core/runtime/entry.ts';
+import { packageRoot } from '../../services/core/runtime/entry.ts';
+import { endChild, startChild } from '../child-service.ts';
 import { freePort } from './free-port.ts';
 import { type BenchReport, rounded } from './report.ts';
 
@@ -32,13 +33,14 @@ export async function benchIdle(): Promise<BenchReport> {
     `broker: {port: ${port}}\nworkers: {count: 0}\npipelines: [{name: idle, model: ${JSON.stringify(model)}}]\n`,
   );
   const broker = `mqtt://127.0.0.1:${port}`;
+  const env = { ...process.env, TILEPIPE_LOG: 'warn' };
   const processes: ChildProcess[] = [];
   try {
-    const hub = start(['up', '--config', config]);
+    const hub = startChild(['up', '--config', config], env);
     processes.push(hub);
     const channels = new Connections({ url: broker, service: 'idle', connectTimeoutMs: 60_000 });
     await channels.start();
-    const worker = start(['worker', '--broker', broker, '--id', 'idle-worker']);
+    const worker = startChild(['worker', '--broker', broker, '--id', 'idle-worker', '--no-profile'], env);
     processes.push(worker);
     await workerReady(channels);
     await channels.stop();
@@ -52,17 +54,10 @@ export async function benchIdle(): Promise<BenchReport> {
       targets: [],
     };
   } finally {
-    for (const child of processes) child.kill('SIGTERM');
+    // The last first: a worker whose broker has gone would complain.
+    for (const child of processes.reverse()) await endChild(child);
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-function start(flags: readonly string[]): ChildProcess {
-  const env = { ...process.env, TILEPIPE_LOG: 'warn' };
-  return spawn(process.execPath, [entryPath('tools/main'), ...flags], {
-    stdio: 'inherit',
-    env,
-  });
 }
 
 /** Resolves when a worker says that it has a plan ready. */

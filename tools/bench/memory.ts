@@ -6,6 +6,7 @@ import { Connections } from '../../services/core/bus/connections.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
 import { packageRoot } from '../../services/core/runtime/entry.ts';
 import { cacheFolder } from '../../services/core/runtime/paths.ts';
+import { median } from '../../services/core/runtime/quantile.ts';
 import { gridCover } from '../../services/core/tiling/cover.ts';
 import { Client } from '../client.ts';
 import { encodeJpeg } from '../demo/jpeg.ts';
@@ -15,7 +16,7 @@ import { Progress } from '../output.ts';
 import { readPipelineFile } from '../pipeline-file.ts';
 import { modelSettings } from '../settings.ts';
 import { residentBytes } from './idle.ts';
-import { atMost, type BenchReport, median, rounded } from './report.ts';
+import { atMost, type BenchReport, rounded } from './report.ts';
 
 const FRAMES = 2000;
 const PICTURES = 16;

@@ -8,6 +8,7 @@ import { Connections } from '../../services/core/bus/connections.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
 import { entryPath, packageRoot } from '../../services/core/runtime/entry.ts';
 import { cacheFolder } from '../../services/core/runtime/paths.ts';
+import { median } from '../../services/core/runtime/quantile.ts';
 import type { Result } from '../../services/core/schema/generated/result.ts';
 import { gridCover } from '../../services/core/tiling/cover.ts';
 import { settle } from '../../services/core/vision/settings.ts';
@@ -16,7 +17,6 @@ import { naturalRange, randomInput } from '../input.ts';
 import { LocalCluster } from '../local-cluster.ts';
 import { modelProbe } from '../probe.ts';
 import type { BareTask } from './bare-process.ts';
-import { median } from './report.ts';
 
 export interface PairedRuns {
   readonly bareMs: number;

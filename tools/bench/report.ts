@@ -13,19 +13,21 @@ export interface BenchReport {
   readonly targets: readonly Target[];
 }
 
+/** Frames of one plan, as every comparison of plans has them. */
+export interface PlanTimes {
+  readonly plan: string;
+  readonly medianMs: number;
+  /** 95 % interval of the median; below six runs the range. */
+  readonly interval: readonly [number, number];
+  readonly n: number;
+}
+
 export function atMost(name: string, limit: number, value: number): Target {
   return { name, target: `<= ${limit}`, value: rounded(value), pass: value <= limit };
 }
 
 export function atLeast(name: string, limit: number, value: number): Target {
   return { name, target: `>= ${limit}`, value: rounded(value), pass: value >= limit };
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
 }
 
 export function rounded(value: number): number {

@@ -1,5 +1,6 @@
 /** What the wire costs on one core: repartition, encode and decode of a tile of 1 x 64 x 112 x 112 floats (3.2 MB). */
 
+import { median } from '../../services/core/runtime/quantile.ts';
 import { copyRegion } from '../../services/core/tensor/copy.ts';
 import type { Region } from '../../services/core/tensor/region.ts';
 import { whole } from '../../services/core/tensor/region.ts';
@@ -33,9 +34,9 @@ const WARM_UP_US = 500_000;
 /** Medians over rounds, after a warm-up that compiles everything, of processor time: "on one core" whatever else runs. */
 export async function benchWire(): Promise<WireFigures> {
   return {
-    repartitionGBs: await median(repartition()),
-    encodeGBs: await median(encode()),
-    decodeGBs: await median(decode()),
+    repartitionGBs: await medianSpeed(repartition()),
+    encodeGBs: await medianSpeed(encode()),
+    decodeGBs: await medianSpeed(decode()),
   };
 }
 
@@ -45,7 +46,8 @@ interface Step {
   run(): void;
 }
 
-async function median({ bytes, run }: Step): Promise<number> {
+/** GB per second. */
+async function medianSpeed({ bytes, run }: Step): Promise<number> {
   const warmFrom = process.cpuUsage();
   while (process.cpuUsage(warmFrom).user < WARM_UP_US) run();
   const speeds: number[] = [];
@@ -57,7 +59,7 @@ async function median({ bytes, run }: Step): Promise<number> {
     // Lets the collector and other timers have their turn between rounds, as in a service.
     await new Promise((resolve) => setImmediate(resolve));
   }
-  return speeds.sort((a, b) => a - b)[ROUNDS >> 1] as number;
+  return median(speeds);
 }
 
 /** Four tiles of 112 x 112 make the inputs of four tiles with a halo: the merger's work between two blocks. */

@@ -15,7 +15,13 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   aedes: ['services/broker/'],
   ajv: ['services/core/runtime/validate.ts'],
   'cli-table3': ['tools/output.ts'],
-  commander: ['tools/cli.ts', 'tools/model-flags.ts', 'tools/service-flags.ts', 'tools/commands/'],
+  commander: [
+    'tools/cli.ts',
+    'tools/strict-command.ts',
+    'tools/model-flags.ts',
+    'tools/service-flags.ts',
+    'tools/commands/',
+  ],
   'json-schema-to-typescript': ['tools/generate.mjs'],
   mqtt: ['services/core/bus/mqtt.ts'],
   'onnxruntime-node': ['services/worker/executor/ort-thread.ts'],
@@ -35,6 +41,7 @@ const PURE = ['graph', 'tiling', 'planning', 'tensor', 'wire', 'flow', 'vision']
 const PURE_HELPERS = [
   'services/core/schema/generated/',
   'services/core/runtime/errors.ts',
+  'services/core/runtime/quantile.ts',
   'services/core/runtime/suggest.ts',
   'services/core/runtime/validate.ts',
 ];

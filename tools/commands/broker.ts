@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { DEFAULT_LIMITS } from '../../services/broker/embedded-broker.ts';
 import { runBroker } from '../../services/broker/main.ts';
+import { roomyHeap } from '../../services/core/bus/roomy-heap.ts';
 import { portNumber, whole } from '../numbers.ts';
 import { healthFlags, LEAST_MESSAGE_BYTES, type LifeFlags, lifeOptions } from '../service-flags.ts';
 
@@ -33,6 +34,7 @@ export function register(program: Command): void {
     .addHelpText('after', '\nExample:\n  npx tilepipe broker --host 0.0.0.0')
     .action(async (flags: Flags) => {
       const { id, host, port, root, maxMessageBytes } = flags;
+      roomyHeap();
       await runBroker({ id, host, port, root, limits: { maxMessageBytes }, ...healthFlags(flags) });
     });
 }

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { chooseBlocks, everything } from '../../services/core/planning/choose-blocks.ts';
-import { tensorBytes } from '../../services/core/planning/cost.ts';
+import { tensorBytes } from '../../services/core/planning/default-cost.ts';
 import { parseGrid } from '../../services/core/planning/grid.ts';
 import { activationPeak, tileableShare } from '../../services/core/planning/summary.ts';
 import type { InspectReport } from '../../services/core/schema/generated/inspect-report.ts';

@@ -8,10 +8,10 @@ import { adviceOf } from '../../services/core/planning/advise/advice-document.ts
 import { type Advice, advise } from '../../services/core/planning/advise/advise.ts';
 import type { Wanted } from '../../services/core/planning/advise/alternatives.ts';
 import { limited } from '../../services/core/planning/advise/changed-fleet.ts';
-import { parseSize } from '../../services/core/planning/advise/units.ts';
 import { parseWhatIf, WHAT_IF_FORMS, type WhatIf } from '../../services/core/planning/advise/what-if.ts';
 import type { Fleet } from '../../services/core/planning/cost/fleet.ts';
 import { simulate } from '../../services/core/planning/simulate/simulate.ts';
+import { parseSize } from '../../services/core/planning/units.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
 import { DEFAULT_BUDGET } from '../accuracy/budget.ts';
 import { type ModelFlags, openFlags, openingOptions } from '../model-flags.ts';
@@ -54,7 +54,7 @@ export function register(program: Command): void {
     .option(
       '--memory <size>',
       'most memory for weights and activations on a device, as in 64MB; the worker itself is not in it',
-      parseSize,
+      (text: string) => parseSize(text),
     )
     .option('--in-flight <n>', 'frames under way at once, for throughput', whole(1, MOST_IN_FLIGHT))
     .option(

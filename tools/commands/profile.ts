@@ -2,10 +2,14 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
-import { Connections } from '../../services/core/bus/connections.ts';
+import { type BrokerAddress, Connections } from '../../services/core/bus/connections.ts';
+import { sharedText } from '../../services/core/planning/advise/shared-media-text.ts';
+import { rateText } from '../../services/core/planning/advise/units.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
+import type { LinksReport } from '../../services/core/schema/generated/links-report.ts';
 import { type Profile, profileSchema } from '../../services/core/schema/generated/profile.ts';
-import { measureLink } from '../../services/worker/profile/link.ts';
+import { type Link, measureLink } from '../../services/worker/profile/link.ts';
+import { measuredLinks } from '../measured-links.ts';
 import { openFlags } from '../model-flags.ts';
 import { threadCount, wholeNumber } from '../numbers.ts';
 import { bytes, ms, Progress, print, printJson, table } from '../output.ts';
@@ -22,6 +26,7 @@ interface Flags extends BrokerFlags {
   readonly fresh?: boolean;
   readonly json?: boolean;
   readonly output?: string;
+  readonly together?: boolean;
 }
 
 const ID = new RegExp(profileSchema.properties.device.pattern);
@@ -36,10 +41,15 @@ export function register(program: Command): void {
     .option('--threads <n>', 'threads of one run', threadCount, 1)
     .option('--id <name>', 'device the profile is for (default: the host name)')
     .option('--fresh', 'measure again, whatever the cache holds')
-    .option('--json', 'print profile.schema.json')
+    .option('--together', 'instead: have all workers measure their links, each alone and all at once')
+    .option('--json', 'print profile.schema.json (--together: links-report.schema.json)')
     .option('--output <file>', 'write the profile there, for a devices.yaml')
-    .addHelpText('after', '\nExample:\n  npx tilepipe profile --model yolo.onnx --output kitchen.json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  npx tilepipe profile --model yolo.onnx --output kitchen.json\n  npx tilepipe profile --together --broker mqtt://hub.local',
+    )
     .action(async (flags: Flags) => {
+      if (flags.together) return together(flags);
       const { id, output } = flags;
       if (id !== undefined && !ID.test(id))
         throw new TilepipeError('usage', `--id "${id}" is not 1 to 64 letters, digits, "-", "_" and "."`);
@@ -51,21 +61,53 @@ export function register(program: Command): void {
     });
 }
 
+async function together(flags: Flags): Promise<void> {
+  const own = (['model', 'shape', 'fillSeed', 'id', 'fresh', 'output'] as const).find(
+    (name) => flags[name] !== undefined,
+  );
+  if (own !== undefined)
+    throw new TilepipeError('usage', `--together is about links, not about this machine: leave --${own} out`);
+  const report = await measuredLinks(brokerAddress(flags));
+  if (flags.json) printJson(report);
+  else showLinks(report);
+}
+
+function showLinks({ devices, shared }: LinksReport): void {
+  const rows = devices.map(
+    ({ id, latencyMs, aloneOutBytesPerMs, aloneBothBytesPerMs, outBytesPerMs, bothBytesPerMs }) => [
+      id,
+      ms(latencyMs),
+      rateText(aloneOutBytesPerMs),
+      rateText(aloneBothBytesPerMs),
+      rateText(outBytesPerMs),
+      rateText(bothBytesPerMs),
+      `${Math.round((100 * outBytesPerMs) / aloneOutBytesPerMs)} %`,
+    ],
+  );
+  print(
+    table(
+      ['device', 'latency', 'alone', 'alone, both ways', 'together', 'together, both ways', 'left'],
+      rows,
+    ),
+  );
+  const nothing = 'nothing is shared that these figures could show: a link each';
+  print(shared === undefined ? nothing : sharedText(shared.devices, shared, shared.place === 'hub'));
+}
+
 async function profileOf(flags: Flags): Promise<Profile> {
+  // The link first: a broker that is not there is told before half a minute has gone.
+  const link = flags.broker === undefined ? undefined : await linkTo(brokerAddress(flags));
   const own = await measured(flags);
-  if (flags.broker === undefined) return own;
-  const channels = new Connections({
-    ...brokerAddress(flags),
-    service: `profile-${randomBytes(4).toString('hex')}`,
-  });
+  return link === undefined ? own : { ...own, link };
+}
+
+async function linkTo(address: BrokerAddress): Promise<Link> {
+  const id = `profile-${randomBytes(8).toString('hex')}`;
+  const channels = new Connections({ ...address, service: id });
   await channels.start();
   try {
     const { topics, data } = channels;
-    const id = `profile-${randomBytes(8).toString('hex')}`;
-    return {
-      ...own,
-      link: await measureLink({ data, topic: topics.build('inbox', { role: 'worker', id }) }),
-    };
+    return await measureLink({ data, topic: topics.build('inbox', { role: 'worker', id }) });
   } finally {
     await channels.stop();
   }

@@ -7,6 +7,7 @@ import { cacheFolder } from '../../services/core/runtime/paths.ts';
 import { runService } from '../../services/core/runtime/run-service.ts';
 import { OrtExecutor } from '../../services/worker/executor/ort.ts';
 import { WorkerPart } from '../../services/worker/part.ts';
+import { checkedName } from '../device-name.ts';
 import { threadCount, whole, wholeNumber } from '../numbers.ts';
 import { brokerAddress, healthFlags, type ServiceCommandFlags, serviceOptions } from '../service-flags.ts';
 import { defaultId, service } from '../services.ts';
@@ -16,6 +17,7 @@ interface Flags extends ServiceCommandFlags {
   readonly slots: number;
   readonly block?: number;
   readonly tile?: number;
+  readonly lean?: boolean;
   readonly profile?: boolean;
 }
 
@@ -32,27 +34,32 @@ export function register(program: Command): void {
     .option('--block <n>', 'run only this fused block: each block its own microservice', wholeNumber)
     .option('--tile <n>', 'run only this tile of the block', wholeNumber)
     .option(
-      '--profile',
-      'measure this machine (once, under 30 s) and publish its profile before taking tasks',
+      '--lean',
+      'keep little memory beside the sub-models, at some cost of time; docs/profiles.md says how',
     )
+    .option('--profile', 'measure this machine, once, before taking tasks (default, unless --block is given)')
+    .option('--no-profile', 'take tasks at once; plans that look at what devices can do leave it out')
     .addHelpText('after', '\nExample:\n  npx tilepipe worker --broker mqtt://hub.local')
     .action(async (flags: Flags) => {
       if (flags.tile !== undefined && flags.block === undefined) {
         throw new TilepipeError('usage', '--tile says which tile of a block: give --block too');
       }
       const address = brokerAddress(flags);
+      // A pinned worker's tasks are its own whatever it can do.
+      const { threads, profile = flags.block === undefined } = flags;
       const part = new WorkerPart({
-        executor: new OrtExecutor({ threads: flags.threads, optimised: cacheFolder('optimised') }),
+        executor: new OrtExecutor({ threads, optimised: cacheFolder('optimised') }),
         blobs: new BlobCache({ folder: cacheFolder('blobs') }),
         slots: flags.slots,
+        lean: flags.lean,
         brokerHost: new URL(address.url).hostname,
-        ...(flags.profile ? { profile: { threads: flags.threads, folder: cacheFolder('profiles') } } : {}),
+        ...(profile ? { profile: { threads, folder: cacheFolder('profiles') } } : {}),
         ...(flags.block === undefined
           ? {}
           : { pins: [{ block: flags.block, ...(flags.tile === undefined ? {} : { tile: flags.tile }) }] }),
       });
       const worker = service('worker', part, {
-        id: flags.id ?? process.env.TILEPIPE_WORKER_ID ?? defaultId('worker'),
+        id: checkedName(flags.id ?? process.env.TILEPIPE_WORKER_ID ?? defaultId('worker'), 'usage'),
         place: { address },
         ...healthFlags(flags),
       });

@@ -14,6 +14,7 @@ import { within } from '../../services/core/runtime/within.ts';
 import type { Status } from '../../services/core/schema/generated/status.ts';
 import { copyRegion } from '../../services/core/tensor/copy.ts';
 import { extents, type Region, whole } from '../../services/core/tensor/region.ts';
+import { deflated } from '../../services/core/wire/deflate.ts';
 import { type LaidMessage, layoutMessage, parts } from '../../services/core/wire/encode.ts';
 import type { MessageMeta } from '../../services/core/wire/message.ts';
 import { type Fixture, makeFixture, makeFrame, PIPELINE } from './fixture.ts';
@@ -187,6 +188,12 @@ export class Examiner {
     const all = whole(fixture.announcement.plan.tensors.x?.shape ?? []);
     copyRegion(new Uint8Array(this.frame.buffer), all, message.bytes('x'), region, region, 4);
     return message;
+  }
+
+  /** The same with its tensor deflated. */
+  deflatedTask(fixture: Fixture, task: string): LaidMessage {
+    const spec = { name: 'x', dtype: 'float32', shape: extents(regionOf(fixture, task, 'inputs')) } as const;
+    return deflated(this.task(fixture, task), [spec], new Set(['x']));
   }
 
   /** The same with a tensor of another shape or type, all zero. */

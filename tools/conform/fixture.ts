@@ -150,6 +150,8 @@ function makePlan(model: File, weights: File): Plan {
         to: task.id,
         tensor: 'x',
         region: (task.inputs[0] as Task['inputs'][number]).region,
+        // It may come deflated, and comes raw to most rules: that is the sender's choice.
+        codec: 'deflate' as const,
       })),
       ...tiles.map((task) => ({
         from: task.id,

@@ -44,6 +44,21 @@ export function withUnknownField(message: LaidMessage): Buffer {
   return withFields(message, { 'x-from-the-future': 'yes' });
 }
 
+/** A task with a deflated tensor `x` that does not unpack to what the message says: too few bytes, too many, any number. */
+export function falselyPacked(message: LaidMessage): Buffer[] {
+  const { shape = [] } = message.meta.packed?.x ?? {};
+  const claiming = (claimed: readonly number[]): Buffer =>
+    withFields(message, { packed: JSON.stringify({ x: { dtype: 'F32', shape: claimed } }) });
+  const [frames = 1, channels = 1, rows = 1, columns = 1] = shape;
+  return [
+    claiming([frames, channels, rows - 1, columns]),
+    claiming([frames, channels, rows + 1, columns]),
+    claiming([frames, channels, 2 ** 20, 2 ** 20]),
+    claiming([]),
+    withFields(message, { packed: '{}' }),
+  ];
+}
+
 /** As long as the header may be all but filled by: an answer that repeats it has no room. */
 const FILLING = 60_000;
 

@@ -18,7 +18,7 @@ import {
 } from './answers.ts';
 import { type Examiner, regionOf, WORKER } from './examiner.ts';
 import { LARGE, SMALL } from './fixture.ts';
-import { hostilePayloads, overlongNames, withUnknownField } from './hostile.ts';
+import { falselyPacked, hostilePayloads, overlongNames, withUnknownField } from './hostile.ts';
 
 export interface Rule {
   readonly id: string;
@@ -152,6 +152,20 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
+    id: 'T9',
+    title: 'takes a deflated tensor where the plan says that it may come so',
+    check: async (examiner, findings) => {
+      const fixture = fixtureOf(findings);
+      const seen: string[] = [];
+      for (const task of [SMALL, LARGE]) {
+        const message = examiner.deflatedTask(fixture, task);
+        need(message.meta.codecs?.x === 'deflate', 'the tensor of the examination did not become smaller');
+        seen.push(await answered(examiner, fixture, message));
+      }
+      return seen.join(', ');
+    },
+  },
+  {
     id: 'E1',
     title: 'survives what is no message',
     check: async (examiner, findings) => {
@@ -218,6 +232,19 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
+    id: 'E6',
+    title: 'does not run a deflated tensor that unpacks to something else than the message says',
+    check: async (examiner, findings) => {
+      const message = examiner.deflatedTask(fixtureOf(findings), SMALL);
+      const payloads = falselyPacked(message);
+      await examiner.send(payloads);
+      await stillServes(examiner, findings);
+      const answers = examiner.merger.items.filter(({ meta }) => belongsTo(meta, message.meta));
+      need(answers.length === 0, `${answers.length} of ${payloads.length} were answered with data`);
+      return `${payloads.length} false claims`;
+    },
+  },
+  {
     id: 'P1',
     title: 'loads a new plan and serves the old one meanwhile',
     check: async (examiner, findings) => {
@@ -234,12 +261,13 @@ export const RULES: readonly Rule[] = [
   },
   {
     id: 'P2',
-    title: 'publishes nowhere but on its status and the inboxes it is told',
+    title: 'publishes nowhere but on its status, its profile and the inboxes it is told',
     check: async (examiner, findings) => {
       fixtureOf(findings);
       const { topics } = examiner.channels;
       const allowed = new Set([
         topics.build('status', { role: 'worker', id: WORKER }),
+        topics.build('profile', { id: WORKER }),
         examiner.inbox,
         examiner.inboxOf('splitter'),
         examiner.inboxOf('merger'),

@@ -4,6 +4,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bus } from '../../services/core/bus/bus.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
+import { unreadable } from '../input.ts';
 import { SceneCamera } from './camera.ts';
 
 export interface Camera {
@@ -37,8 +38,8 @@ export async function openCamera({ bus, topic, fps, path }: CameraOptions): Prom
 }
 
 async function pictures(path: string): Promise<string[]> {
-  const entry = await stat(path).catch((error: Error) => {
-    throw new TilepipeError('image-invalid', `${path} cannot be read: ${error.message}`, { cause: error });
+  const entry = await stat(path).catch((error: unknown) => {
+    throw unreadable(path, error);
   });
   if (!entry.isDirectory()) return [path];
   const files = (await readdir(path)).filter((name) => PICTURE.test(name)).sort();

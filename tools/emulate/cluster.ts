@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { entryPath } from '../../services/core/runtime/entry.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
 import { cacheFolder } from '../../services/core/runtime/paths.ts';
+import { leanEnvironment } from '../../services/worker/lean-memory.ts';
 import { findControllers } from './controllers.ts';
 import { type CpuStat, DeviceGroup } from './device-group.ts';
 import { EmulatedNetwork, type MediumKind } from './network.ts';
@@ -47,6 +48,9 @@ export interface EmulationOptions {
 export type RunOptions = Pick<SpawnOptions, 'stdio' | 'env' | 'serialization' | 'detached'>;
 
 export const HUB = 'hub';
+
+/** The worker on the hub: its own name is the planner's for the hub's processor. */
+export const HUB_WORKER = 'on-hub';
 const PERIOD_MS = 20;
 export const BROKER_PORT = 1883;
 /** Longer than a service may drain. */
@@ -178,16 +182,30 @@ export class EmulatedCluster {
   }
 
   /** Starts `tilepipe` on a device, with the device's own cache. It ends when this process does. */
-  runTilepipe(device: string, argv: readonly string[]): ChildProcess {
-    const env = { ...process.env, TILEPIPE_LOG: process.env.TILEPIPE_LOG ?? 'warn' };
+  runTilepipe(
+    device: string,
+    argv: readonly string[],
+    environment: NodeJS.ProcessEnv = process.env,
+  ): ChildProcess {
+    const env = { ...environment, TILEPIPE_LOG: environment.TILEPIPE_LOG ?? 'warn' };
     return this.run(device, [process.execPath, entryPath('tools/main'), ...argv], {
       env: device === HUB ? env : { ...env, TILEPIPE_CACHE: this.cacheOf(device) },
     });
   }
 
-  /** A worker that has the device's name. */
+  /**
+   * A worker that has the device's name, or `HUB_WORKER`; it measures its device where `flags` say so, and with `--lean` among them its
+   * process is started for that.
+   */
   startWorker(device: string, flags: readonly string[] = []): ChildProcess {
-    return this.runTilepipe(device, ['worker', '--id', device, '--broker', this.broker, ...flags]);
+    const own = flags.includes('--profile') ? [] : ['--no-profile'];
+    const id = device === HUB ? HUB_WORKER : device;
+    const argv = ['worker', '--id', id, '--broker', this.broker, ...own, ...flags];
+    return this.runTilepipe(
+      device,
+      argv,
+      flags.includes('--lean') ? leanEnvironment(process.env) : process.env,
+    );
   }
 
   cpuStat(device: string): CpuStat {

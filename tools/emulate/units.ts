@@ -1,21 +1,15 @@
 /** Quantities of an emulated device as people write them: `250m`, `200mbit`, `256MB`, `20ms`. */
 
+import { parseRate, parseSize } from '../../services/core/planning/units.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
 
 /** `250` is more likely a forgotten `m`. */
 const MOST_MILLICORES = 64_000;
-const RATES: Readonly<Record<string, number>> = { bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9 };
+/** Bits per second of one byte per millisecond. */
+const BITS_PER_SECOND = 8000;
 /** Below, one packet takes longer than connections wait; above, no shaper keeps up. */
 const LEAST_BITS = 8_000;
 const MOST_BITS = 1e11;
-const SIZES: Readonly<Record<string, number>> = {
-  KB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-  KiB: 2 ** 10,
-  MiB: 2 ** 20,
-  GiB: 2 ** 30,
-};
 /** A Node process does not start in less. */
 const LEAST_MEMORY = 32e6;
 
@@ -29,21 +23,16 @@ export function millicores(text: string): number {
 
 /** Bits per second from `200mbit`. */
 export function bitRate(text: string): number {
-  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)([kmg]?bit)$/i.exec(text.trim()) ?? [];
-  const value = Number(number) * (RATES[unit.toLowerCase()] ?? Number.NaN);
-  if (number !== '' && value >= LEAST_BITS && value <= MOST_BITS) return value;
-  throw new TilepipeError('usage', `"${text}" is no speed of a link: write 500kbit, 5mbit, 200mbit or 1gbit`);
+  const value = Math.round(parseRate(text) * BITS_PER_SECOND);
+  if (value >= LEAST_BITS && value <= MOST_BITS) return value;
+  throw new TilepipeError('usage', `"${text}" is no speed that can be emulated: 8kbit to 100gbit can`);
 }
 
-/** Bytes from `256MB` (powers of 1000) or `256MiB` (of 1024). */
+/** Bytes from `256MB` or `256MiB`. */
 export function memorySize(text: string): number {
-  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)([KMG]i?B)$/.exec(text.trim()) ?? [];
-  const value = Math.round(Number(number) * (SIZES[unit] ?? Number.NaN));
-  if (number !== '' && value >= LEAST_MEMORY) return value;
-  throw new TilepipeError(
-    'usage',
-    `"${text}" is no memory of a device: write 256MB or 256MiB, 32MB at least`,
-  );
+  const value = parseSize(text);
+  if (value >= LEAST_MEMORY) return value;
+  throw new TilepipeError('usage', `"${text}" is too little for a device: 32MB at least`);
 }
 
 /** Milliseconds from `20ms`. */

@@ -1,7 +1,8 @@
 /** An advice for people: the verdict, then the figures it rests on. */
 
 import { PLAN_NAMES } from '../../services/core/planning/advise/plan-names.ts';
-import { figure, MBIT, rateText } from '../../services/core/planning/advise/units.ts';
+import { figure, rateText } from '../../services/core/planning/advise/units.ts';
+import { MBIT } from '../../services/core/planning/units.ts';
 import type { Advice } from '../../services/core/schema/generated/advice.ts';
 import { bytes, ms, print, table } from '../output.ts';
 

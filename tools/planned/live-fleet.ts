@@ -1,8 +1,9 @@
 /** The fleet of a running system: devices of a file, and those that published a profile. */
 
 import { availableParallelism } from 'node:os';
-import type { Device, Fleet } from '../../services/core/planning/cost/fleet.ts';
+import type { Device, Fleet, Hub, Medium } from '../../services/core/planning/cost/fleet.ts';
 import { deviceOf, fleetOf, mediumOf } from '../../services/core/planning/cost/fleet-of.ts';
+import { type SharedLink, sharedLink } from '../../services/core/planning/cost/link-sharing.ts';
 import type { Devices } from '../../services/core/schema/generated/devices.ts';
 import type { Profile } from '../../services/core/schema/generated/profile.ts';
 import { limitsHere } from '../../services/worker/profile/limits.ts';
@@ -17,7 +18,10 @@ export interface FleetSources {
   readonly cores?: number;
 }
 
-/** A device on another machine has the link it measured for itself; one that measured none takes no part. */
+/**
+ * A device on another machine has the link it measured for itself, unless links measured all at once show that it shares
+ * one; one that measured none takes no part.
+ */
 export function liveFleet({
   given = { devices: [] },
   profiles,
@@ -28,18 +32,39 @@ export function liveFleet({
   const media = new Map(known);
   const devices = [...named];
   const names = new Set(named.map(({ id }) => id));
+  const linked = profiles.filter(({ device }) => !names.has(device) && !local.has(device));
+  const shared = sharedOf(linked, hub, known, cores);
+  const sharing = new Set(shared?.place === 'devices' ? shared.devices : []);
+  if (shared !== undefined) media.set(shared.medium.name, shared.medium);
   let here = 0;
   for (const profile of profiles) {
     const { device } = profile;
     if (names.has(device)) continue;
-    const medium = mediumOf(profile);
+    const medium = sharing.has(device) ? shared?.medium : mediumOf(profile);
     if (local.has(device)) devices.push(onHub(profile, here++, cores));
     else if (medium !== undefined) {
       media.set(medium.name, medium);
       devices.push(deviceOf(profile, { medium: medium.name }));
     }
   }
-  return { hub, media, devices };
+  return {
+    hub: shared?.place === 'hub' ? { ...hub, medium: shared.medium.name } : hub,
+    media,
+    devices,
+  };
+}
+
+/** What a file says of the hub's own medium goes over what was measured there. */
+function sharedOf(
+  profiles: readonly Profile[],
+  hub: Hub,
+  known: ReadonlyMap<string, Medium>,
+  cores: number,
+): SharedLink | undefined {
+  const own = hub.medium === undefined ? undefined : known.get(hub.medium);
+  const byteMs = hub.byteMs / Math.min(1, cores);
+  const shared = sharedLink(profiles, { byteMs, bytesPerMs: own?.bytesPerMs });
+  return shared?.place === 'hub' && own !== undefined ? undefined : shared;
 }
 
 /**

@@ -10,6 +10,7 @@ import { type OpenedModel, preparePlan } from '../../services/controller/prepare
 import { type Outline, Planner } from '../../services/controller/replan/planner.ts';
 import type { Replanning, ReplanOptions } from '../../services/controller/replan/replanning.ts';
 import { devicesOf } from '../../services/core/planning/advise/block-rows.ts';
+import { sharedMediaText } from '../../services/core/planning/advise/shared-media-text.ts';
 import { verdictText } from '../../services/core/planning/advise/words.ts';
 import type { Fleet } from '../../services/core/planning/cost/fleet.ts';
 import type { Draft } from '../../services/core/planning/draft.ts';
@@ -21,6 +22,7 @@ import { gridCover } from '../../services/core/tiling/cover.ts';
 import { FRAMES_IN_FLIGHT, type PipelineConfig } from '../config.ts';
 import { readDevicesFile } from '../devices-file.ts';
 import { modelSettings } from '../settings.ts';
+import { LinkWatch } from './link-watch.ts';
 import { liveFleet, presentFleet } from './live-fleet.ts';
 import { codecCheck, type ModelSource, modelSource, openSource } from './model-source.ts';
 import { Rehearsal } from './rehearsal.ts';
@@ -64,6 +66,9 @@ export class PlannedPipeline {
   /** Plans of this pipeline, by digest. */
   readonly #own = new Set<string>();
   #unhear: (() => void) | undefined;
+  #linkWatch: LinkWatch | undefined;
+  /** Once the plan follows its devices. */
+  #linksAsked: (() => void) | undefined;
 
   constructor(deps: PlannedDeps) {
     this.#deps = deps;
@@ -86,6 +91,8 @@ export class PlannedPipeline {
     if (came || this.#present(opened).devices.length > 0) {
       if (!came)
         this.#deps.log.warn({ pipeline: pipeline.name }, `planned without waiting any longer: ${missing}`);
+      await this.#links(opened).now();
+      this.#ended.signal.throwIfAborted();
       await this.#rollOut(opened, source);
       return;
     }
@@ -95,6 +102,7 @@ export class PlannedPipeline {
 
   async stop(): Promise<void> {
     this.#ended.abort(new TilepipeError('interrupted', 'stopped before the plan was made'));
+    this.#linkWatch?.stop();
     await this.#rehearsal?.stop();
     await this.#following?.catch(() => undefined);
     await this.#background;
@@ -108,6 +116,19 @@ export class PlannedPipeline {
       ...(limitMs === undefined ? {} : { limitMs }),
       signal: this.#ended.signal,
     });
+  }
+
+  /** Links of devices on the hub, and of those a file names, need not be measured. */
+  #links({ given }: Opened): LinkWatch {
+    const { part, log, local } = this.#deps;
+    const named = given?.devices.map(({ name }) => name) ?? [];
+    this.#linkWatch ??= new LinkWatch({
+      part,
+      log,
+      known: new Set([...local, ...named]),
+      asked: () => this.#linksAsked?.(),
+    });
+    return this.#linkWatch;
   }
 
   #fleet({ given }: Opened): Fleet {
@@ -217,25 +238,30 @@ export class PlannedPipeline {
       ...(sensitivity === undefined ? {} : { policy: { sensitivity } }),
       running,
     });
-    this.#unhear = this.#tellProfiles(opened, this.#replanning);
+    this.#tellProfiles(opened, this.#replanning);
+    this.#links(opened).start();
   }
 
-  #tellProfiles(opened: Opened, replanning: Replanning): () => void {
+  #tellProfiles(opened: Opened, replanning: Replanning): void {
     const planned = new Set(this.#fleet(opened).devices.map(({ id }) => id));
-    return this.#deps.part.profiles.onProfile(({ device }) => {
-      void this.#tell(opened, replanning, { device, planned });
+    const { profiles, links } = this.#deps.part;
+    this.#unhear = profiles.onProfile(({ device }) => {
+      // Half a round says nothing of what is shared, and would undo what the one before said.
+      if (links.asking && planned.has(device)) return;
+      void this.#tell(opened, replanning, { fresh: !planned.has(device), planned });
     });
+    this.#linksAsked = () => void this.#tell(opened, replanning, { fresh: true, planned });
   }
 
-  /** A device that was never planned for is rehearsed first, for its search takes seconds; then it takes part. */
+  /** A device that was never planned for, or other links, are rehearsed first, for the search takes seconds. */
   async #tell(
     opened: Opened,
     replanning: Replanning,
-    { device, planned }: { device: string; planned: Set<string> },
+    { fresh, planned }: { fresh: boolean; planned: Set<string> },
   ): Promise<void> {
     const fleet = this.#fleet(opened);
     // Where another has come meanwhile, that one's turn is for both.
-    if (!planned.has(device) && !(await this.#rehearsal?.begin(fleet))) return;
+    if (fresh && !(await this.#rehearsal?.begin(fleet))) return;
     for (const { id } of fleet.devices) planned.add(id);
     replanning.profiled(fleet);
   }
@@ -278,9 +304,16 @@ export class PlannedPipeline {
               oneDeviceFramesPerSecond: rounded(alone.framesPerSecond),
             }),
       },
-      verdictText(best, others, fleet, this.#objective) + sharingText(fleet, sharing),
+      [verdictText(best, others, fleet, this.#objective), mediaText(fleet)].join(' ').trim() +
+        sharingText(fleet, sharing),
     );
   }
+}
+
+/** What devices share, as a sentence. */
+function mediaText(fleet: Fleet): string {
+  const text = sharedMediaText(fleet);
+  return text === '' ? '' : `${text}.`;
 }
 
 /** Who is there, with how much memory: all that decides whether anything fits. */

@@ -47,7 +47,8 @@ export function simulateModel(
   });
   const scaled = scaledFleet(described, scale ?? described.devices.length);
   const blocks = scaledBlocks(best.blocks, scaled);
-  const times = scaled.fleet.devices.length / described.devices.length;
+  // As many times the frames as there are times the devices that work for them.
+  const times = devicesIn(blocks) / devicesIn(best.blocks);
   const credit = inFlight ?? Math.ceil(best.inFlight * times);
   const offered = frames ?? Math.max(LEAST_FRAMES, TURNS * credit);
   const stream: SimulateOptions = {
@@ -87,6 +88,10 @@ export function simulateModel(
       return timelineSvg(simulate(blocks, scaled.fleet, first));
     },
   };
+}
+
+function devicesIn(blocks: readonly DraftBlock[]): number {
+  return new Set(blocks.flatMap(({ parts }) => parts.flatMap(({ devices }) => devices))).size;
 }
 
 function blockRow({ mode, parts }: DraftBlock): SimulationReport['plan']['blocks'][number] {

@@ -1,10 +1,11 @@
 /** What a re-planning needs of the planner: search, prediction and preparation of one model on changing fleets. */
 
+import { setImmediate } from 'node:timers/promises';
 import type { CutCodec, ValueRange } from '../../core/graph/cut-codecs.ts';
 import type { Fleet } from '../../core/planning/cost/fleet.ts';
 import type { Draft } from '../../core/planning/draft.ts';
 import { type Cuts, KnownCuts } from '../../core/planning/replan/known-cuts.ts';
-import { likelyFleets } from '../../core/planning/replan/likely-fleets.ts';
+import { likelyFleets, nearbyFleets } from '../../core/planning/replan/likely-fleets.ts';
 import { type SearchResult, type SearchSpace, search } from '../../core/planning/search/search.ts';
 import { lazySpace } from '../../core/planning/search/space.ts';
 import { simulate } from '../../core/planning/simulate/simulate.ts';
@@ -64,6 +65,9 @@ export interface RehearseOptions {
 /** Frames simulated per prediction: enough for a steady state, and a few milliseconds of work. */
 const FRAMES = 24;
 
+/** Likely fleets practised with: a device slow, and the same one away. */
+const PRACTISED = 2;
+
 /** Codecs that may be refused, the last of them first: it loses most. */
 const LOSSY: readonly Lossy[] = ['fp16', 'uint8'];
 
@@ -73,6 +77,10 @@ export class Planner {
   readonly #cuts: KnownCuts;
   readonly #ranges = new Map<string, Ranges>();
   #lossy: readonly Lossy[];
+  /** The fleet of the first plan. */
+  #settledFor: Fleet | undefined;
+  /** The cuts between which all is known of blocks. */
+  #workedOut: SearchSpace | undefined;
 
   constructor(options: PlannerOptions) {
     this.#options = options;
@@ -111,8 +119,28 @@ export class Planner {
 
   /** The best plan for a fleet whose codecs keep to the accuracy asked for, prepared. Rejects with `plan-impossible`. */
   async settle(fleet: Fleet): Promise<{ readonly draft: Draft; readonly plan: PreparedPlan }> {
-    const settled = await this.#settled(() => this.plan(fleet));
-    return settled as NonNullable<typeof settled>;
+    const found = await this.#settled(() => this.plan(fleet));
+    const settled = found as NonNullable<typeof found>;
+    this.#settledFor = fleet;
+    await this.#practise(fleet, settled.draft);
+    return settled;
+  }
+
+  /**
+   * Goes through a change of plan, for nobody: code that has run is compiled, and what blocks and cuts come to is known. On
+   * a slow hub that takes most of a second, which frames would wait for when a device has become slow.
+   */
+  async #practise(fleet: Fleet, draft: Draft): Promise<void> {
+    for (const other of [...likelyFleets(fleet)].slice(1, 1 + PRACTISED)) {
+      await setImmediate();
+      // All cuts are looked at for somebody only.
+      const known = this.#cuts.spaceFor(other);
+      if (known === undefined) return;
+      const found = this.#possible(other, known);
+      if (found !== undefined) this.predict(found.best, other);
+      await setImmediate();
+      await this.prepare(draft);
+    }
   }
 
   /** The cuts of the best of all plans are known from then on. */
@@ -134,19 +162,39 @@ export class Planner {
         found = this.#possible(likely);
         return found?.best;
       });
-      if (found === undefined) continue;
-      const outlines = found.alternatives.map(({ blocks: _, ...outline }) => outline);
-      const checked = { lossy: this.#lossy, ranges: [...this.#ranges] };
-      told?.({ cuts: this.#cuts.cuts, written: this.#written.entries(), outlines, checked });
+      if (found !== undefined) this.#tell(found, told);
     }
+    for (const nearby of nearbyFleets(fleet)) {
+      const known = this.#cuts.spaceFor(nearby);
+      if (signal?.aborted || known === undefined) return;
+      let found: SearchResult | undefined;
+      await this.#settled(() => {
+        found = this.#possible(nearby, known);
+        return found?.best;
+      });
+      if (found !== undefined) this.#tell(found, told);
+    }
+  }
+
+  #tell({ alternatives }: SearchResult, told: RehearseOptions['told']): void {
+    const outlines = alternatives.map(({ blocks: _, ...outline }) => outline);
+    const checked = { lossy: this.#lossy, ranges: [...this.#ranges] };
+    told?.({ cuts: this.#cuts.cuts, written: this.#written.entries(), outlines, checked });
   }
 
   /** What was rehearsed elsewhere, with the same model and the same store. */
   adopt({ cuts, written, checked }: Rehearsed): void {
+    const fleet = this.#settledFor;
+    const before = fleet && this.#cuts.spaceFor(fleet);
     this.#cuts.adopt(cuts);
     this.#written.adopt(written);
     this.#lossy = this.#lossy.filter((codec) => checked.lossy.includes(codec));
     for (const [codecs, ranges] of checked.ranges) this.#ranges.set(codecs, ranges);
+    // No more cuts have come: what lies between them is worked out now, not when a device has become slow.
+    if (fleet === undefined || before === undefined || before !== this.#cuts.spaceFor(fleet)) return;
+    if (before === this.#workedOut) return;
+    this.#workedOut = before;
+    this.#possible(fleet, before);
   }
 
   /** Every refusal leaves fewer codecs to search with, at last none that could be refused. */
@@ -188,9 +236,9 @@ export class Planner {
   }
 
   /** Nothing may fit without the one device that has the memory for it. */
-  #possible(fleet: Fleet): SearchResult | undefined {
+  #possible(fleet: Fleet, known?: SearchSpace): SearchResult | undefined {
     try {
-      return this.#survey(fleet);
+      return known === undefined ? this.#survey(fleet) : this.#search(known, fleet);
     } catch (error) {
       if (error instanceof TilepipeError && error.code === 'plan-impossible') return undefined;
       throw error;

@@ -140,8 +140,9 @@ export class Replanning {
 
   #told(telemetry: Telemetry): void {
     const devices = new Map(this.#fleet.devices.map((device) => [device.id, device]));
-    const { readings, frames, silent } = readingsOf(telemetry, this.#plans, devices);
+    const { readings, running, frames, silent } = readingsOf(telemetry, this.#plans, devices);
     this.#replanner.read(readings);
+    this.#replanner.overdue(running);
     if (frames > 0) this.#replanner.finished(frames);
     for (const { device, timeouts } of silent) this.#replanner.timedOut(device, timeouts);
     this.#look();

@@ -4,6 +4,7 @@ import type { Bus } from '../../core/bus/bus.ts';
 import type { Topics } from '../../core/bus/topics.ts';
 import { documentReader } from '../../core/control/documents.ts';
 import { type Contention, DeviceLoads } from '../../core/planning/replan/device-loads.ts';
+import { TasksOut } from '../../core/planning/replan/tasks-out.ts';
 import { monotonicMs } from '../../core/runtime/clock.ts';
 import { type Telemetry, telemetrySchema } from '../../core/schema/generated/telemetry.ts';
 
@@ -19,6 +20,7 @@ const parse = documentReader<Telemetry>(telemetrySchema, { what: 'telemetry', mo
 export class TelemetryWatch {
   readonly #deps: TelemetryWatchDeps;
   readonly #loads = new DeviceLoads();
+  readonly #out = new TasksOut();
   readonly #listeners = new Set<(telemetry: Telemetry) => void>();
   #undo: (() => Promise<void>) | undefined;
   /** Messages that were no telemetry. */
@@ -57,6 +59,10 @@ export class TelemetryWatch {
       return;
     }
     this.#loads.add(telemetry, monotonicMs());
-    for (const listener of this.#listeners) listener(telemetry);
+    this.#out.add(telemetry);
+    const { running, ...told } = telemetry;
+    // One that may be waiting behind another dispatcher's says nothing.
+    const alone = running?.filter(({ worker }) => !this.#out.elsewhere(worker, telemetry)) ?? [];
+    for (const listener of this.#listeners) listener({ ...told, running: alone });
   }
 }

@@ -10,8 +10,9 @@ export type Channel = 'control' | 'data' | 'intake';
 export interface Incoming {
   readonly topic: string;
   /**
-   * Valid after the handler returns; may be a view into a larger buffer at any byte offset. Read-only, and its
-   * ArrayBuffer must not be transferred: in one process the publisher and other subscribers hold the same bytes.
+   * Valid after the handler returns, unless it was subscribed with `copies`; may be a view into a larger buffer at any
+   * byte offset. Read-only, and its ArrayBuffer must not be transferred: in one process the publisher and other
+   * subscribers hold the same bytes.
    */
   readonly payload: Buffer;
   readonly retained: boolean;
@@ -26,6 +27,8 @@ export interface SubscribeOptions {
   readonly qos?: 0 | 1;
   /** `manual`: the handler calls `acknowledge` itself, any time later; other messages keep flowing meanwhile. */
   readonly acknowledge?: 'auto' | 'manual';
+  /** The handler is done with the payload when it returns: its memory may be used again. */
+  readonly copies?: boolean;
 }
 
 export interface PublishOptions {

@@ -119,6 +119,7 @@ export class Dispatching {
       order,
       deadlineAt,
       message,
+      task: task.id,
       ...placementOf(plan.digest, task, plan.announcement.frames.binding),
     };
     this.#carryOut(this.#dispatcher.submit(item));
@@ -132,7 +133,8 @@ export class Dispatching {
     // Late answers tell how slow a worker has become; those of strangers tell nothing.
     if (finished !== undefined || this.#knows(plan, task, worker))
       this.#telemetry.add({ plan, task, worker, totalMs, bytes, receivedMs, startedMs, endedMs });
-    finished?.message.release();
+    // What the answer cannot be to may still be on its way there.
+    finished?.message.release(totalMs !== undefined);
     this.#carryOut(actions);
   }
 
@@ -167,6 +169,7 @@ export class Dispatching {
   tick(): void {
     this.#forgive();
     this.#carryOut(this.#dispatcher.tick());
+    this.#telemetry.look();
   }
 
   /** The first task of a plan that no worker is ready for. */

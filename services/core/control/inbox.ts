@@ -1,6 +1,6 @@
 /** A service's inbox: payloads of its data topic put together to messages. */
 
-import type { Bus } from '../bus/bus.ts';
+import type { Bus, Incoming } from '../bus/bus.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { Assembler, type Received } from '../wire/assembler.ts';
@@ -30,14 +30,15 @@ export class Inbox {
 
   async start(): Promise<void> {
     const { data, topic, handle, copies = false } = this.#deps;
-    this.#undo = await data.subscribe(topic, ({ payload }) => {
+    const take = ({ payload }: Incoming): void => {
       const message = this.#assembler.accept(topic, payload);
       if (message === undefined) return;
       let bytes = 0;
       for (const tensor of message.tensors) bytes += tensor.bytes.byteLength;
       handle(message, bytes);
       if (copies) message.release();
-    });
+    };
+    this.#undo = await data.subscribe(topic, take, { copies });
   }
 
   async stop(): Promise<void> {

@@ -22,6 +22,10 @@ const WINDOW_MS = 500;
 const HASTE_MS = 50;
 /** But is no shorter than this. */
 const SHORTEST_MS = 150;
+/** While a task takes unusually long. */
+const OVERDUE_MS = 100;
+/** Where its timer comes this late the process was held up: answers may have come that it has not read yet. */
+const LATE_MS = 100;
 
 export class TelemetryTeller {
   readonly #deps: TelemetryTellerDeps;
@@ -57,6 +61,13 @@ export class TelemetryTeller {
       this.#tellAt(Math.max(monotonicMs() + HASTE_MS, this.#began + SHORTEST_MS));
   }
 
+  /** To be called every 50 ms or so: a task that takes unusually long is told of before it ends. */
+  look(): void {
+    if (this.#timer === undefined || this.#window.running(this.#deps.workers(), monotonicMs()).length === 0)
+      return;
+    this.#tellAt(Math.max(monotonicMs(), this.#began + OVERDUE_MS));
+  }
+
   /** Unless it tells sooner anyway. */
   #tellAt(at: number): void {
     if (this.#timer !== undefined && at >= this.#endsAt) return;
@@ -69,18 +80,28 @@ export class TelemetryTeller {
   #next(): void {
     this.#began = monotonicMs();
     this.#timer = undefined;
+    const late = this.#began - this.#endsAt > LATE_MS;
     this.#tellAt(this.#began + WINDOW_MS);
-    this.#tell();
+    this.#tell(late);
   }
 
-  #tell(): void {
+  #tell(late: boolean): void {
     const { role, id, control, workers } = this.#deps;
-    const told = this.#window.take(workers());
-    if (told === undefined) return;
     const now = monotonicMs();
+    const summaries = workers();
+    const running = late ? [] : this.#window.running(summaries, now);
+    const told = this.#window.take(summaries);
+    if (told === undefined) return;
     const windowMs = Math.round(now - this.#since);
     this.#since = now;
-    const telemetry: Telemetry = { role, id, number: this.#number++, windowMs, ...told };
+    const telemetry: Telemetry = {
+      role,
+      id,
+      number: this.#number++,
+      windowMs,
+      ...told,
+      ...(running.length === 0 ? {} : { running }),
+    };
     if (!control.connected) return;
     // Lost with the connection: the next one says what matters then.
     control.publish(this.#topic, Buffer.from(JSON.stringify(telemetry))).catch(() => undefined);

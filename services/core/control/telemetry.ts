@@ -1,6 +1,7 @@
 /** What a dispatcher sees of its tasks, by worker and task over a short window, in bounded memory. */
 
 import type { Stamps, WorkerSummary } from '../flow/dispatch.ts';
+import { median } from '../runtime/quantile.ts';
 import type { Telemetry } from '../schema/generated/telemetry.ts';
 
 /** One answer of a worker. */
@@ -24,6 +25,12 @@ const FORGET_AFTER = 60;
 const UNUSUAL = 2;
 /** And by so many milliseconds: short tasks are always up and down. */
 const UNUSUAL_MS = 5;
+/** Windows with answers of which the quickest says what is usual of a task that runs: one slow answer is not usual yet. */
+const USUAL = 3;
+/** A task that waited longer than this share of its computing says nothing before it ends: others are in front of it. */
+const WAITED = 1 / 4;
+
+type Running = NonNullable<Telemetry['running']>[number];
 
 class Row {
   readonly worker: string;
@@ -35,8 +42,13 @@ class Row {
   computeSum = 0;
   queueSum = 0;
   unused = 0;
-  /** Median of the window before; 0: there was none. */
+  /** Medians of the last window with answers; 0: there was none. */
   #usualMs = 0;
+  #lastMs: readonly number[] = [];
+  /** The least of the last ones; Infinity: there was none. */
+  #leastMs = Number.POSITIVE_INFINITY;
+  #usualQueueMs = 0;
+  #usualRestMs = 0;
   readonly #compute = new Float64Array(KEPT);
   readonly #queue = new Float64Array(KEPT);
   readonly #rest = new Float64Array(KEPT);
@@ -60,6 +72,16 @@ class Row {
     return this.#usualMs > 0 && more > UNUSUAL * less && more - less > UNUSUAL_MS;
   }
 
+  /** Of one that was sent so long ago: what it has been computing at least, where that is unusual. */
+  running(elapsedMs: number): Running | undefined {
+    const usualMs = this.#leastMs;
+    const computeMs = elapsedMs - this.#usualRestMs - this.#usualQueueMs;
+    if (computeMs <= UNUSUAL * usualMs || computeMs - usualMs <= UNUSUAL_MS) return undefined;
+    if (this.#usualQueueMs > WAITED * usualMs) return undefined;
+    const { worker, plan, task } = this;
+    return { worker, plan, task, computeMs: rounded(computeMs), usualMs };
+  }
+
   /** The row as it is told; begins the next window. */
   take(): Telemetry['tasks'][number] {
     const { worker, plan, task, count, timed, bytes } = this;
@@ -68,14 +90,18 @@ class Row {
       plan,
       task,
       count,
-      computeMs: median(this.#compute, count),
+      computeMs: middle(this.#compute, count),
       computeSumMs: rounded(this.computeSum),
-      queueMs: median(this.#queue, count),
+      queueMs: middle(this.#queue, count),
       queueSumMs: rounded(this.queueSum),
-      ...(timed === 0 ? {} : { restMs: median(this.#rest, timed) }),
+      ...(timed === 0 ? {} : { restMs: middle(this.#rest, timed) }),
       bytes,
     };
     this.#usualMs = told.computeMs;
+    this.#lastMs = [...this.#lastMs, told.computeMs].slice(-USUAL);
+    this.#leastMs = Math.min(...this.#lastMs);
+    this.#usualQueueMs = told.queueMs;
+    this.#usualRestMs = told.restMs ?? this.#usualRestMs;
     this.count = 0;
     this.timed = 0;
     this.bytes = 0;
@@ -113,6 +139,18 @@ export class TelemetryWindow {
     return row.add(Math.max(0, endedMs - startedMs), Math.max(0, startedMs - receivedMs), rest, sample.bytes);
   }
 
+  /** Tasks that are out at `now`, on the dispatcher's clock, and take unusually long. */
+  running(workers: readonly WorkerSummary[], now: number): Running[] {
+    const told: Running[] = [];
+    for (const { id, running } of workers) {
+      if (running === undefined || told.length >= MOST) continue;
+      const row = this.#rows.get(`${id} ${running.plan} ${running.task}`);
+      const late = row?.running(now - running.since);
+      if (late !== undefined) told.push(late);
+    }
+    return told;
+  }
+
   /** What there is to tell of the window that ends now, or undefined where nothing happened; begins the next one. */
   take(workers: readonly WorkerSummary[]): Pick<Telemetry, 'tasks' | 'workers' | 'omitted'> | undefined {
     const tasks: Telemetry['tasks'] = [];
@@ -141,11 +179,9 @@ export class TelemetryWindow {
   }
 }
 
-function median(samples: Float64Array, count: number): number {
-  const sorted = samples.slice(0, Math.min(count, KEPT)).sort();
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] as number;
-  return rounded(sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] as number)) / 2);
+/** Of the samples that are there. */
+function middle(samples: Float64Array, count: number): number {
+  return rounded(median(samples.subarray(0, Math.min(count, KEPT))));
 }
 
 /** Microseconds are enough. */

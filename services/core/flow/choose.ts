@@ -82,7 +82,8 @@ export function choose(
   let bestRank: readonly (number | string)[] = [];
   for (const worker of among) {
     if (!worker.idle || worker.active.has(item.key)) continue;
-    if ((outlook.doneInMs(worker, item.sort) ?? 0) > within) continue;
+    // Whoever is expected first always passes: no reading, however wrong, may keep a task from everybody.
+    if (worker !== soonest?.worker && (outlook.doneInMs(worker, item.sort) ?? 0) > within) continue;
     const rank = rankOf(worker, item, avoid);
     if (best !== undefined && !before(rank, bestRank)) continue;
     best = worker;

@@ -12,6 +12,8 @@ export interface DispatchItem<T> extends Placement {
   readonly order: number;
   /** Tasks of one sort take about equally long: block and sub-model, or finer. */
   readonly sort: string;
+  /** Its name in the plan; absent: it has none. */
+  readonly task?: string;
   /** When the item ends as a failure, on the dispatcher's clock; absent: `itemDeadlineMs` from now. */
   readonly deadlineAt?: number;
   /** Held until the item ends, to be sent again. */
@@ -93,4 +95,6 @@ export interface WorkerSummary {
   readonly timeouts: number;
   /** Failures and timeouts in a row: many are a reason to keep the worker out. */
   readonly troubles: number;
+  /** The oldest of its tasks, and since when it can have been at it, on the dispatcher's clock; absent: none, or one without a name. */
+  readonly running?: { readonly plan: string; readonly task: string; readonly since: number };
 }

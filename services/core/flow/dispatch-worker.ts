@@ -48,7 +48,7 @@ export function placementOf(
 /** One message sent to a worker and not answered. */
 export interface Attempt {
   /** The item as it then was: one that ended may have been submitted again under the same key. */
-  readonly owner: object;
+  readonly owner: { readonly item: { readonly plan: string; readonly task?: string } };
   /** Of the item. */
   readonly sort: string;
   /** When the dispatcher stops counting on it. */
@@ -69,6 +69,13 @@ export class WorkerState {
 
   constructor(view: WorkerView) {
     this.view = view;
+  }
+
+  /** What it is at, as far as can be told from outside. */
+  get running(): { running?: { plan: string; task: string; since: number } } {
+    const [oldest] = this.active.values();
+    const { plan = '', task } = oldest?.owner.item ?? {};
+    return task === undefined ? {} : { running: { plan, task, since: this.since } };
   }
 
   get idle(): boolean {
@@ -102,4 +109,10 @@ export function candidates(
 export function nobodyFor({ devices }: Placement): string {
   if (devices === undefined) return 'no worker holds its sub-model';
   return `none of its devices (${devices.join(', ')}) is there with its sub-model, and no other worker holds it`;
+}
+
+/** Why a task was not sent although some worker can take it, for people. */
+export function whyUnsent(workers: Iterable<WorkerState>, placement: Placement): string {
+  const free = candidates(workers, placement, new Set()).some(({ idle }) => idle);
+  return free ? 'it waited for a faster worker' : 'every worker that holds it was busy';
 }

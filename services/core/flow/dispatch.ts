@@ -21,8 +21,9 @@ import {
   type Placement,
   WorkerState,
   type WorkerView,
+  whyUnsent,
 } from './dispatch-worker.ts';
-import { type DurationSummary, Durations, queuedMs, type Stamps } from './durations.ts';
+import { answeredAfterMs, type DurationSummary, Durations, queuedMs, type Stamps } from './durations.ts';
 import { Paces } from './paces.ts';
 
 export type {
@@ -39,8 +40,8 @@ interface Live<T> {
   readonly item: DispatchItem<T>;
   readonly deadlineAt: number;
   readonly number: number;
-  /** Workers it was ever sent to, and when last: an answer from any of them counts. */
-  readonly asked: Map<string, number>;
+  /** Workers it was ever sent to, and when each time: an answer from any of them counts. */
+  readonly asked: Map<string, number[]>;
   /** Workers that reported a failure of it. */
   readonly refused: Set<string>;
   /** Workers that let it time out; asked again only where there is no other. */
@@ -120,27 +121,27 @@ export class Dispatcher<T> {
   ): { finished: DispatchItem<T> | undefined; totalMs: number | undefined; actions: DispatchAction<T>[] } {
     this.#free(worker, key);
     const live = this.#items.get(key);
-    let finished: DispatchItem<T> | undefined;
-    let totalMs: number | undefined;
-    if (live?.asked.has(worker)) {
-      // A late answer counts too, or the deadline would never learn that it is too short.
-      const now = this.#options.now();
-      const { sort } = live.item;
-      totalMs = now - (live.asked.get(worker) as number);
+    const sendings = live?.asked.get(worker);
+    if (live === undefined || sendings === undefined) {
+      this.#counts.strangers++;
+      return { finished: undefined, totalMs: undefined, actions: this.#pump() };
+    }
+    // A late answer counts too, or the deadline would never learn that it is too short.
+    const now = this.#options.now();
+    const { sort } = live.item;
+    const totalMs = answeredAfterMs(sendings, now, stamps);
+    if (totalMs !== undefined) {
       this.#durations.record(sort, totalMs, stamps);
       this.#paces.record(worker, sort, totalMs - queuedMs(stamps), now);
-      const state = this.#workers.get(worker);
-      if (state !== undefined) {
-        state.done++;
-        state.troubles = 0;
-      }
-      this.#end(live);
-      this.#counts.done++;
-      finished = live.item;
-    } else {
-      this.#counts.strangers++;
     }
-    return { finished, totalMs, actions: this.#pump() };
+    const state = this.#workers.get(worker);
+    if (state !== undefined) {
+      state.done++;
+      state.troubles = 0;
+    }
+    this.#end(live);
+    this.#counts.done++;
+    return { finished: live.item, totalMs, actions: this.#pump() };
   }
 
   /** A worker could not run an item: another gets it while the budget lasts; where there is no other, it fails. */
@@ -241,9 +242,11 @@ export class Dispatcher<T> {
   }
 
   workers(): WorkerSummary[] {
-    return [...this.#workers.values()].map(({ view, active, done, failures, timeouts, troubles }) => {
-      return { id: view.id, active: active.size, done, failures, timeouts, troubles };
-    });
+    return [...this.#workers.values()].map(
+      ({ view, active, done, failures, timeouts, troubles, running }) => {
+        return { id: view.id, active: active.size, done, failures, timeouts, troubles, ...running };
+      },
+    );
   }
 
   durations(): Record<string, DurationSummary> {
@@ -280,7 +283,7 @@ export class Dispatcher<T> {
     const expiresAt = now + this.#durations.deadlineMs(item.sort, expectedMs) * 2 ** live.attempts;
     if (worker.active.size === 0) worker.since = now;
     worker.active.set(item.key, { owner: live, sort: item.sort, expiresAt });
-    live.asked.set(worker.view.id, now);
+    live.asked.set(worker.view.id, [...(live.asked.get(worker.view.id) ?? []), now]);
     live.out++;
     live.attempts++;
     this.#counts.sent++;
@@ -349,7 +352,7 @@ export class Dispatcher<T> {
   #whyLate({ item, attempts, asked, lastError }: Live<T>): [ErrorCode, string] {
     if (attempts === 0) {
       if (!this.canRun(item)) return ['no-worker', `${item.key} was never sent: ${nobodyFor(item)}`];
-      return ['frame-deadline', `${item.key} was never sent: every worker that holds it was busy`];
+      return ['frame-deadline', `${item.key} was never sent: ${whyUnsent(this.#workers.values(), item)}`];
     }
     const error = lastError === '' ? '' : `; ${lastError}`;
     return [

@@ -1,5 +1,7 @@
 /** How long tasks of one sort have taken lately, and what follows for the deadline of the next. */
 
+import { quantile } from '../runtime/quantile.ts';
+
 /** Stamps of a worker, in milliseconds of its own monotonic clock. */
 export interface Stamps {
   readonly receivedMs?: number | undefined;
@@ -10,6 +12,25 @@ export interface Stamps {
 /** Milliseconds a task waited at its worker for others; 0 where the worker does not say. */
 export function queuedMs({ receivedMs, startedMs }: Stamps): number {
   return receivedMs === undefined || startedMs === undefined ? 0 : Math.max(0, startedMs - receivedMs);
+}
+
+/** Clocks of two machines run apart by less than this share, and stamps are rounded. */
+const DRIFT = 1e-3;
+const ROUNDED_MS = 1;
+
+/**
+ * Milliseconds from sending a task to its answer, which came at `now`. Of several sendings to one worker it is taken to
+ * answer the last after which it can have had the task for as long as it says; undefined where there is none such: it
+ * answers an earlier task of the same name.
+ */
+export function answeredAfterMs(
+  sendings: readonly number[],
+  now: number,
+  { receivedMs = 0, endedMs = receivedMs }: Stamps,
+): number | undefined {
+  const had = (endedMs - receivedMs) * (1 - DRIFT) - ROUNDED_MS;
+  const sent = sendings.findLast((at) => now - at >= had);
+  return sent === undefined ? undefined : now - sent;
 }
 
 export interface DurationSummary {
@@ -66,10 +87,4 @@ export class Durations {
     });
     return Object.fromEntries(rows);
   }
-}
-
-/** The smallest value that at least the given share does not exceed. */
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
 }

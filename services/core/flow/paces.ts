@@ -27,8 +27,9 @@ interface SortPaces {
 export class Paces {
   readonly #sorts = new Map<string, SortPaces>();
 
-  /** A worker took so many milliseconds for a task, without the time it waited there for others. */
+  /** A worker took so many milliseconds for a task, without the time it waited there for others; what cannot be says nothing. */
   record(worker: string, sort: string, ms: number, now: number): void {
+    if (!(ms > 0 && ms < Number.POSITIVE_INFINITY)) return;
     const paces = this.#sorts.get(sort) ?? { workers: new Map<string, Pace>(), fastestMs: Number.NaN };
     this.#sorts.delete(sort);
     this.#sorts.set(sort, paces);

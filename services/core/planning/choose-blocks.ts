@@ -10,7 +10,7 @@ import { coverSize } from '../tiling/cover.ts';
 import { type CutCandidate, cutCandidates, partition, splitBlock } from '../tiling/partition.ts';
 import { tileBlock } from '../tiling/tile-block.ts';
 import type { Cover, FusedBlock, Tile } from '../tiling/types.ts';
-import { blockMs } from './cost.ts';
+import { blockMs } from './default-cost.ts';
 import { wholeTile } from './plan-document.ts';
 
 /** A block and the parts it runs in; `reason` says why there is only one. */

@@ -76,7 +76,16 @@ export const ERRORS = {
     'A message is malformed.',
     'Look at the sender named in the message; it may be another version.',
   ),
-  'image-invalid': row(EXIT.badInput, 'The picture cannot be decoded.', 'Send a whole JPEG, PNG or WebP.'),
+  'file-unreadable': row(
+    EXIT.badInput,
+    'A file the command line names is not there or cannot be read.',
+    'Check the path, and that you may read it.',
+  ),
+  'image-invalid': row(
+    EXIT.badInput,
+    'What was sent as a picture is empty, no picture, or cannot be decoded.',
+    'Check that the sender has the file, and send the bytes of a whole JPEG, PNG or WebP.',
+  ),
   'image-too-large': row(
     EXIT.badInput,
     'The picture exceeds the limit of bytes or pixels.',

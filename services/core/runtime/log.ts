@@ -1,4 +1,7 @@
-/** The log: people's words on a terminal, JSON lines otherwise, always on stderr so that stdout is for results. */
+/**
+ * The log: people's words on a terminal and where TILEPIPE_LOG_FORMAT is `text`, JSON lines otherwise; always on stderr
+ * so that stdout is for results.
+ */
 
 import { type DestinationStream, type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
@@ -30,6 +33,14 @@ export function createLog(name: string, options: LogOptions = {}): Log {
 
 /** Synchronous, so that the last line before an exit is not lost. */
 function standardStream(): DestinationStream {
-  if (!process.stderr.isTTY) return pino.destination({ dest: STDERR, sync: true });
-  return pretty({ destination: STDERR, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' });
+  const terminal = process.stderr.isTTY === true;
+  const { TILEPIPE_LOG_FORMAT: format = terminal ? 'text' : 'json' } = process.env;
+  if (format !== 'text') return pino.destination({ dest: STDERR, sync: true });
+  return pretty({
+    destination: STDERR,
+    sync: true,
+    ignore: 'pid,hostname',
+    translateTime: 'HH:MM:ss.l',
+    colorize: terminal,
+  });
 }

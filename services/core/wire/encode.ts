@@ -37,8 +37,9 @@ export class LaidMessage {
   readonly #places: ReadonlyMap<string, Place>;
   readonly #deadlineAt: number;
   readonly #pool: BodyPool | undefined;
-  #sent = false;
-  #shared = false;
+  /** How often it went out as a message of one part. */
+  #claims = 0;
+  #given = false;
 
   constructor(
     meta: MessageMeta,
@@ -77,22 +78,23 @@ export class LaidMessage {
 
   /**
    * Gives the memory back to the pool it came from, at most once, when the message will not be sent again.
-   * Memory that went out uncopied, as a message of one part, is left to the collector: a socket may still read it.
+   * Memory that went out uncopied, as a message of one part, is left to the collector, for a socket may still read it;
+   * unless it went out once and was `received`: its receiver has answered it.
    */
-  release(): void {
-    if (this.#pool === undefined || this.#shared) return;
-    this.#shared = true;
+  release(received = false): void {
+    if (this.#pool === undefined || this.#given) return;
+    if (this.#claims > 0 && !(received && this.#claims === 1)) return;
+    this.#given = true;
     this.#pool.give(this.framed.buffer as ArrayBuffer);
   }
 
   /** Memory to write a message of one part in: the message's own the first time, a copy afterwards. */
   claim(deadlineMs: number | undefined): Buffer {
-    const framed = this.#sent ? Buffer.from(this.framed) : this.framed;
+    const framed = this.#claims > 0 ? Buffer.from(this.framed) : this.framed;
     if (deadlineMs !== undefined) {
       writeDeadline(framed.subarray(ENVELOPE_BYTES), this.#deadlineAt, deadlineMs);
     }
-    this.#sent = true;
-    this.#shared = true;
+    this.#claims++;
     return framed;
   }
 

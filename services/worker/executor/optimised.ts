@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import {
   closeSync,
   existsSync,
+  fsyncSync,
   linkSync,
   openSync,
   readdirSync,
@@ -44,12 +45,23 @@ export function optimisedFolder(below: string, executor: string, path: string): 
  */
 export function keepForm(draft: string, folder: string): void {
   shareWeights(draft, dirname(folder));
+  // Weights that were never written, though their name was, would be zeros after a power cut, and nobody would notice.
+  for (const name of readdirSync(draft)) flush(join(draft, name));
   try {
     renameSync(draft, folder);
   } catch (error) {
     // A folder that is not empty is never replaced: somebody else's form is there.
     if (!existsSync(join(folder, MODEL_FILE))) throw error;
     rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+function flush(path: string): void {
+  const opened = openSync(path, 'r+');
+  try {
+    fsyncSync(opened);
+  } finally {
+    closeSync(opened);
   }
 }
 

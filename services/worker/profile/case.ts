@@ -6,6 +6,8 @@ import type { Work } from '../../core/planning/cost/work.ts';
 export interface Case {
   /** The kind it tells most of. */
   readonly kind: string;
+  /** Equal for the same nodes of a model, whatever their size; absent where no other case has them. */
+  readonly group?: string;
   readonly work: Work;
   readonly inputs: readonly Pick<TensorInfo, 'name' | 'dtype' | 'shape'>[];
   readonly outputs: readonly string[];

@@ -1,8 +1,9 @@
 /** The link to the broker: messages to oneself, there and back. */
 
 import type { Bus } from '../../core/bus/bus.ts';
-import { median, nonNegativeLeastSquares } from '../../core/planning/cost/regression.ts';
+import { nonNegativeLeastSquares } from '../../core/planning/cost/regression.ts';
 import { TilepipeError } from '../../core/runtime/errors.ts';
+import { median } from '../../core/runtime/quantile.ts';
 import { within } from '../../core/runtime/within.ts';
 import type { Profile } from '../../core/schema/generated/profile.ts';
 

@@ -52,7 +52,9 @@ export async function measureCases(
     for (const item of loaded) {
       await unload(deps, item);
       const ms = typical(item.times) * deps.meter.factor - taskMs;
-      samples.push({ kind: item.item.kind, work: item.item.work, ms: Math.max(ms, SHORTEST_MS) });
+      const { kind, group, work } = item.item;
+      const sample = { kind, work, ms: Math.max(ms, SHORTEST_MS) };
+      samples.push(group === undefined ? sample : { ...sample, group });
     }
     done += batch.length;
     progress(done, cases.length);

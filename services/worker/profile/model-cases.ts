@@ -133,6 +133,7 @@ function caseOf(graph: Graph, analysis: Analysis, block: FusedBlock, tile: Tile)
     : wholeWork(graph, analysis, block);
   return {
     kind: kindOfWork(work),
+    group: block.nodes.map(({ index }) => index).join(' '),
     work,
     inputs: [...tile.inputs].map(([name, region]) => ({
       name,

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { median } from '../../core/planning/cost/regression.ts';
+import { median } from '../../core/runtime/quantile.ts';
 import { Assembler } from '../../core/wire/assembler.ts';
 import { encodeMessage, parts } from '../../core/wire/encode.ts';
 import type { Meter } from './meter.ts';

@@ -1,6 +1,6 @@
 /** What a dispatcher tells of its tasks: sums and medians per worker and task, in bounded memory. */
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Sample, TelemetryWindow } from '../../../services/core/control/telemetry.ts';
 import type { WorkerSummary } from '../../../services/core/flow/dispatch.ts';
 import { validator } from '../../../services/core/runtime/validate.ts';
@@ -102,4 +102,48 @@ test('a median over more answers than are kept is that of the newest', () => {
   const window = new TelemetryWindow();
   for (let i = 0; i < 40; i++) window.add(sample('w1', 'b0.t0', i < 20 ? 1 : 7));
   expect(window.take([])?.tasks[0]).toMatchObject({ count: 40, computeMs: 7, computeSumMs: 160 });
+});
+
+describe('tasks that have not ended', () => {
+  const at = (elapsedMs: number) => [
+    idle('w1', { active: 1, running: { plan: PLAN, task: 'b0.t0', since: 1000 - elapsedMs } }),
+  ];
+  const seen = (window: TelemetryWindow, elapsedMs: number) => window.running(at(elapsedMs), 1000);
+
+  test('are told once they took twice as long as they do, the ways and the waiting aside', () => {
+    const window = new TelemetryWindow();
+    window.add(sample('w1', 'b0.t0', 100));
+    expect(seen(window, 900)).toEqual([]);
+    const told = window.take([]);
+    // 10 ms on the way and 5 ms of waiting are no computing.
+    expect(seen(window, 214)).toEqual([]);
+    const running = seen(window, 316);
+    expect(running).toEqual([{ worker: 'w1', plan: PLAN, task: 'b0.t0', computeMs: 301, usualMs: 100 }]);
+    check({ role: 'merger', id: 'm', number: 0, windowMs: 500, ...told, running });
+    expect(window.running([idle('w1')], 1000)).toEqual([]);
+    expect(window.running([idle('w2', { running: { plan: PLAN, task: 'b0.t0', since: 0 } })], 1000)).toEqual(
+      [],
+    );
+  });
+
+  test('what is usual is the least of the last three windows', () => {
+    const window = new TelemetryWindow();
+    for (const [ms, told] of [
+      [100, 1],
+      [400, 1],
+      [400, 1],
+      [400, 0],
+    ] as const) {
+      window.add(sample('w1', 'b0.t0', ms));
+      window.take([]);
+      expect(seen(window, 500).length).toBe(told);
+    }
+  });
+
+  test('where tasks wait for others at the worker they say nothing', () => {
+    const window = new TelemetryWindow();
+    window.add(sample('w1', 'b0.t0', 100, { receivedMs: 970 }));
+    window.take([]);
+    expect(seen(window, 900)).toEqual([]);
+  });
 });

@@ -92,6 +92,54 @@ describe('the dispatcher', () => {
     ]);
   });
 
+  test('says what a worker is at, and since when: the oldest it has, where that has a name', () => {
+    const { dispatcher, advance } = bench();
+    dispatcher.workerUpdate(worker('w1', { slots: 2 }));
+    const named = (key: string, task: string) => ({ ...item(key), task });
+    dispatcher.submit(named('f0/a', 'a'));
+    advance(10);
+    dispatcher.submit(named('f0/b', 'b'));
+    const { plan } = item('f0/a');
+    expect(dispatcher.workers()).toMatchObject([{ active: 2, running: { plan, task: 'a', since: 0 } }]);
+    advance(20);
+    dispatcher.done('f0/a', 'w1');
+    expect(dispatcher.workers()).toMatchObject([{ active: 1, running: { plan, task: 'b', since: 30 } }]);
+    dispatcher.done('f0/b', 'w1');
+    expect(dispatcher.workers()[0]?.running).toBeUndefined();
+  });
+
+  test('an answer to the first of two sendings says how long it really took, and keeps no task from anybody', () => {
+    const { dispatcher, advance } = bench({ firstDeadlineMs: 500 });
+    dispatcher.workerUpdate(worker('w1', { slots: 2 }));
+    for (const key of ['f0/a', 'f1/a']) {
+      expect(words(dispatcher.submit(item(key)))).toEqual([`w1<${key}#1`]);
+      // The second key's deadline rests on what the first took: 2100 ms three times.
+      expect(words(advance(key === 'f0/a' ? 2000 : 7000))).toEqual([`w1<${key}#2`]);
+      advance(100);
+      // It waited there behind others for longer than the second message has been out.
+      const first = dispatcher.done(key, 'w1', { receivedMs: 0, startedMs: 1950, endedMs: 2050 });
+      expect(first.totalMs).toBeGreaterThanOrEqual(2050);
+      dispatcher.done(key, 'w1', { receivedMs: 2000, startedMs: 2050, endedMs: 2100 });
+    }
+    expect(words(dispatcher.submit(item('f2/a')))).toEqual(['w1<f2/a#1']);
+  });
+
+  test('an answer that is older than the task says nothing of how long such tasks take', () => {
+    const { dispatcher, advance } = bench();
+    dispatcher.workerUpdate(worker('w1'));
+    for (const key of ['f0/a', 'f1/a', 'f2/a']) {
+      expect(words(dispatcher.submit(item(key)))).toEqual([`w1<${key}#1`]);
+      advance(10);
+      const { finished, totalMs } = dispatcher.done(key, 'w1', {
+        receivedMs: 0,
+        startedMs: 900,
+        endedMs: 950,
+      });
+      expect(finished?.key).toBe(key);
+      expect(totalMs).toBeUndefined();
+    }
+  });
+
   test('an answer for what was never asked ends nothing', () => {
     const { dispatcher } = bench();
     dispatcher.workerUpdate(worker('w1'));

@@ -20,6 +20,12 @@ describe('paces', () => {
     expect(paces.expectedMs('a', 'other', 3)).toBeUndefined();
   });
 
+  test('what no task can take says nothing', () => {
+    const paces = new Paces();
+    for (const ms of [-1850, 0, Number.NaN, Number.POSITIVE_INFINITY]) paces.record('a', 's', ms, 0);
+    expect(paces.expectedMs('a', 's', 0)).toBeUndefined();
+  });
+
   test('a worker not known is as fast as the fastest, and one not used becomes so again', () => {
     const paces = new Paces();
     for (const at of [0, 1]) {

@@ -17,7 +17,8 @@ import { encodeNetwork, randomNetwork } from './random/network.ts';
 import { runReusing } from './reuse-run.ts';
 import { encodeStack, windowStack } from './reuse-stacks.ts';
 
-const RUNS = Number(process.env.TILEPIPE_PROPERTY_RUNS ?? 200);
+/** Of each of two properties: together they try as many networks as the runs asked for at most. */
+const RUNS = Math.min(1000, Number(process.env.TILEPIPE_PROPERTY_RUNS ?? 200));
 /** Milliseconds a case may take before something is wrong. */
 const SLOWEST = 300;
 const TOLERANCE = 1e-4;

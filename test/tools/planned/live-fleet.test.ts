@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { sharedMediaText } from '../../../services/core/planning/advise/shared-media-text.ts';
 import { liveFleet, presentFleet } from '../../../tools/planned/live-fleet.ts';
 import { slowProfile } from '../../support/profiles.ts';
 
@@ -43,6 +44,50 @@ test("workers here have a core each, as far as there are any, and the last core 
   const [first, second] = ['processor 1 of the hub', 'processor 2 of the hub'];
   expect(processors(2)).toEqual([first, undefined, first, undefined]);
   expect(processors(3.5)).toEqual([first, second, undefined, first]);
+});
+
+describe('links measured all at once', () => {
+  const together = {
+    round: 'r',
+    devices: 3,
+    at: '2026-01-01T00:00:00Z',
+    aloneOutBytesPerMs: 1250,
+    aloneBothBytesPerMs: 625,
+    outBytesPerMs: 420,
+    bothBytesPerMs: 210,
+  };
+  const names = ['pi-1', 'pi-2', 'pi-3'];
+  const measured = names.map((name) => ({ ...slowProfile(name), link: { ...link, together } }));
+
+  test('show a medium in place of a cable each, and the words say so', () => {
+    const fleet = liveFleet({ profiles: [...profiles, ...measured], local, cores: 1 });
+    const shared = 'medium of pi-1..pi-3';
+    expect(fleet.devices.flatMap(({ id, medium }) => (medium === shared ? [id] : []))).toEqual(names);
+    expect(fleet.media.get(shared)).toMatchObject({ bytesPerMs: 1260, duplex: 'half', latencyMs: 2 });
+    expect([...fleet.media.keys()].sort()).toEqual(['link of attic', 'link of garage', shared]);
+    expect(sharedMediaText(fleet)).toBe('pi-1..pi-3 share 10.1 Mbit/s, both ways together');
+    expect(sharedMediaText(presentFleet(fleet, ['pi-1', 'garage']))).toBe('');
+  });
+
+  test('show the link of the hub where one device alone fills no more than a part of it', () => {
+    const faster = measured.map((profile) => ({
+      ...profile,
+      link: { ...link, together: { ...together, outBytesPerMs: 800, bothBytesPerMs: 800 } },
+    }));
+    const fleet = liveFleet({ profiles: faster, local, cores: 1 });
+    expect(fleet.devices.map(({ medium }) => medium)).toEqual(names.map((name) => `link of ${name}`));
+    expect(fleet.media.get(fleet.hub.medium ?? '')).toMatchObject({ bytesPerMs: 2400, duplex: 'full' });
+    expect(sharedMediaText(fleet)).toBe('pi-1..pi-3 share 19.2 Mbit/s at the hub');
+    const given = { hub: { medium: 'own' }, media: [{ name: 'own', mbit: 100 }], devices: [] };
+    expect(liveFleet({ given, profiles: faster, local, cores: 1 }).hub.medium).toBe('own');
+  });
+
+  test('say nothing of devices that a file names', () => {
+    const devices = names.map((name) => ({ name, profile: slowProfile(name), mbit: 8 }));
+    const fleet = liveFleet({ given: { devices }, profiles: measured, local, cores: 1 });
+    expect(fleet.devices.map(({ medium }) => medium)).toEqual(names.map((name) => `cable of ${name}`));
+    expect(fleet.media.size).toBe(3);
+  });
 });
 
 test('who is away takes no part', () => {

@@ -15,7 +15,6 @@ import { validator } from '../../../services/core/runtime/validate.ts';
 import { type Profile, profileSchema } from '../../../services/core/schema/generated/profile.ts';
 import { analyse } from '../../../services/core/tiling/analyse.ts';
 import { OrtExecutor } from '../../../services/worker/executor/ort.ts';
-import { announceProfile } from '../../../services/worker/profile/announce.ts';
 import { ProfileCache } from '../../../services/worker/profile/cache.ts';
 import { asCase, emptyModel, generalModels } from '../../../services/worker/profile/cases.ts';
 import { limitsHere } from '../../../services/worker/profile/limits.ts';
@@ -23,6 +22,8 @@ import { measureCases, measureOne } from '../../../services/worker/profile/measu
 import { meterOf } from '../../../services/worker/profile/meter.ts';
 import { modelCases } from '../../../services/worker/profile/model-cases.ts';
 import { GENERAL, hardwareHere } from '../../../services/worker/profile/profile.ts';
+import { profileHere } from '../../../services/worker/profile/profile-here.ts';
+import { RetainedProfile } from '../../../services/worker/profile/retained-profile.ts';
 import { measureByteMs } from '../../../services/worker/profile/wire-cost.ts';
 import { residualNetwork } from '../../support/networks.ts';
 
@@ -87,7 +88,8 @@ describe('a worker that announces itself', () => {
     const channels = new Connections({ url: broker.url, service: id });
     try {
       await channels.start();
-      const announced = await announceProfile({ id, channels, executor, threads: 1, folder, log });
+      const announced = await profileHere({ id, channels, executor, threads: 1, folder, log });
+      await new RetainedProfile({ channels, log }).start(announced);
       const heard = await new Promise<Buffer>((resolve) => {
         void channels.control.subscribe(channels.topics.build('profile', { id }), ({ payload }) =>
           resolve(payload),

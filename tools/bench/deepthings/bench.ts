@@ -36,7 +36,7 @@ const KINDS = {
   devices: ['1', '2', '3', '4', '5', '6'],
 } as const;
 const REPETITIONS = 6;
-/** Of twice 80 s of a moving source and 40 s of steady ones. */
+/** Of twice 60 s of a moving source and 40 s of steady ones. */
 const SOURCES_REPETITIONS = 2;
 
 export async function benchDeepThings(flags: DeepThingsFlags): Promise<BenchReport> {
@@ -80,7 +80,7 @@ async function benchLayers(
   repetitions: number,
 ): Promise<Layers> {
   const network = await benchNetwork('yolov2-16');
-  const rig = new Rig({ devices: DEVICES, cpu: CPU, hubCpu: HUB_CPU, link: LINK, sharedForms: false });
+  const rig = new Rig({ devices: DEVICES, cpu: CPU, hubCpu: HUB_CPU, link: LINK, sharedForms: true });
   const speeds: SpeedResult[] = [];
   try {
     await rig.start();

@@ -5,6 +5,7 @@ import type { DType } from '../../../services/core/graph/types.ts';
 import { cacheFolder } from '../../../services/core/runtime/paths.ts';
 import { tensorBytes } from '../../../services/core/tensor/dtype.ts';
 import { OrtExecutor } from '../../../services/worker/executor/ort.ts';
+import { PromptCollector } from '../../../services/worker/lean-memory.ts';
 import { resetResidentPeak } from '../../emulate/resident.ts';
 import { mappedAgain } from './mapped.ts';
 
@@ -18,6 +19,12 @@ export interface HeldModel {
   }[];
 }
 
+export interface HeldRequest {
+  readonly models: readonly HeldModel[];
+  /** As a lean worker; the process must have been started for it. */
+  readonly lean: boolean;
+}
+
 /** Bytes beyond the same process without a model. */
 export interface Held {
   readonly loaded: number;
@@ -28,7 +35,9 @@ export interface Held {
 /** The second run has what the first one allocated. */
 const RUNS = 3;
 
-async function held(models: readonly HeldModel[]): Promise<Held> {
+async function held({ models, lean }: HeldRequest): Promise<Held> {
+  const collector = lean ? new PromptCollector() : undefined;
+  collector?.start();
   const executor = new OrtExecutor({ threads: 1, optimised: cacheFolder('optimised') });
   await executor.start();
   const empty = status('VmRSS');
@@ -42,7 +51,10 @@ async function held(models: readonly HeldModel[]): Promise<Held> {
         ...input,
         bytes: new Uint8Array(tensorBytes(input.dtype, input.shape)),
       }));
-      await executor.run(sessions[at] as number, tensors);
+      const bytesIn = tensors.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+      const { release } = await executor.run(sessions[at] as number, tensors);
+      release();
+      collector?.spent(bytesIn);
     }
   }
   const peak = status('VmHWM') - mappedAgain([process.pid]) - empty;
@@ -56,7 +68,7 @@ function status(field: 'VmRSS' | 'VmHWM'): number {
   return Number(kilobytes ?? 0) * 1024;
 }
 
-process.once('message', async (models: readonly HeldModel[]) => {
-  process.send?.(await held(models));
+process.once('message', async (request: HeldRequest) => {
+  process.send?.(await held(request));
   process.disconnect();
 });

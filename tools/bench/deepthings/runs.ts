@@ -2,24 +2,25 @@
 
 import { type PreparedPlan, prepareDraft } from '../../../services/controller/prepare.ts';
 import type { Fleet } from '../../../services/core/planning/cost/fleet.ts';
-import { WORKER_OVERHEAD } from '../../../services/core/planning/cost/worker-memory.ts';
+import { LEAN_OVERHEAD, WORKER_OVERHEAD } from '../../../services/core/planning/cost/worker-memory.ts';
 import { BlobCache } from '../../../services/core/runtime/blobs.ts';
 import { TilepipeError } from '../../../services/core/runtime/errors.ts';
 import { cacheFolder } from '../../../services/core/runtime/paths.ts';
+import { median } from '../../../services/core/runtime/quantile.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import { extents } from '../../../services/core/tensor/region.ts';
+import { leanEnvironment } from '../../../services/worker/lean-memory.ts';
 import { bitRate, millicores } from '../../emulate/units.ts';
 import { bytes, print } from '../../output.ts';
 import { AskedProcess } from '../emulated/asked-process.ts';
-import { emulatedFleet } from '../emulated/fleet.ts';
+import { emulatedFleet, type FleetOptions } from '../emulated/fleet.ts';
 import { medianInterval } from '../emulated/interval.ts';
 import { framesFor, loopRate } from '../emulated/loop-rate.ts';
 import type { BenchNetwork } from '../emulated/network.ts';
 import { planText } from '../emulated/plan-text.ts';
 import type { Rig } from '../emulated/rig.ts';
-import { median } from '../report.ts';
-import { CPU, DEVICES, HUB_CPU, LINK, MEMORY_SHARE } from './conditions.ts';
-import type { Held, HeldModel } from './held-process.ts';
+import { CPU, DEVICES, GRIDS, HUB_CPU, LINK, MEMORY_SHARE } from './conditions.ts';
+import type { Held, HeldModel, HeldRequest } from './held-process.ts';
 import { mappedAgain } from './mapped.ts';
 import { mostModels } from './packed.ts';
 import {
@@ -32,7 +33,7 @@ import {
   strips,
   untiled,
 } from './plans.ts';
-import type { MemoryResult, ReuseResult, SpeedResult } from './targets.ts';
+import { type MemoryResult, type ReuseResult, type SpeedResult, UNTILED_LEAN } from './targets.ts';
 
 export interface RunsDeps {
   readonly rig: Rig;
@@ -41,10 +42,10 @@ export interface RunsDeps {
   readonly repetitions: number;
 }
 
-/** Grids that are also run within little memory: DeepThings' own, and one that cuts where maps are small already. */
+/** Grids that are also run within little memory: one that cuts where maps are small already, and DeepThings' own. */
 const BOUND_GRIDS: readonly BoundGrid[] = [
+  { cuts: ['pool3'], rows: 6, columns: 6 },
   { cuts: [], rows: 5, columns: 5 },
-  { cuts: ['pool3'], rows: 6, columns: 4 },
 ];
 /** Frames under way in a stream of strips, and how long it is looked at. */
 const STREAM = 4;
@@ -53,10 +54,11 @@ const STREAM_SECONDS = 12;
 /** The search counts a sub-model for every pad pattern of two blocks' tiles; bound tiles need about four of them. */
 const SPARED_MODELS = 14;
 
-/** Room of a device: what a worker takes that runs anything, and the share of the rest of the untiled run's. */
+/** Room of a device: what a lean worker takes that runs anything, and the share of what the untiled run holds. */
 function boundBytes(plannedBytes: number): number {
-  const { runningBytes, subModelBytes } = WORKER_OVERHEAD;
-  return runningBytes + SPARED_MODELS * subModelBytes + MEMORY_SHARE * (plannedBytes - runningBytes);
+  const { runningBytes, subModelBytes } = LEAN_OVERHEAD;
+  const held = plannedBytes - WORKER_OVERHEAD.runningBytes;
+  return runningBytes + SPARED_MODELS * subModelBytes + MEMORY_SHARE * held;
 }
 
 export class Runs {
@@ -67,16 +69,19 @@ export class Runs {
     this.#deps = deps;
   }
 
-  /** All plans on so many devices, in turns. */
+  /** All plans on so many devices, in turns; between two devices and all of them half as often. */
   async speed(count: number): Promise<SpeedResult[]> {
-    const { rig, network } = this.#deps;
+    const { rig, network, repetitions } = this.#deps;
+    const often = count === 2 || count === DEVICES.length;
     const fleet = this.#fleet(count);
     const plans: [NamedDraft, string][] = [];
     rig.cluster.unlimit();
-    for (const plan of [ours(network.space, fleet), ...grids(network.space, fleet)])
+    // On fewer devices than a grid has tiles in a row it only computes overlaps for nothing.
+    const own = grids(network.space, fleet).filter((_, at) => count >= (GRIDS[at]?.[0] ?? 0) || often);
+    for (const plan of [ours(network.space, fleet), ...own])
       plans.push([plan, await this.#deploy(plan, count)]);
     rig.cluster.limit();
-    const results = await this.#inTurns(plans, count);
+    const results = await this.#inTurns(plans, count, often ? repetitions : Math.ceil(repetitions / 2));
     for (const [, pipeline] of plans) await rig.withdraw(pipeline);
     return results;
   }
@@ -111,26 +116,33 @@ export class Runs {
   }
 
   /**
-   * Every plan on new workers that take one task at a time: the peak while frames run, beyond what the same worker took
-   * before it had a plan; and what the executor alone takes for the sub-models of the device that has most of them.
+   * Every plan on new workers, lean ones for those that are to stay within little: the peak while frames run, beyond
+   * what the same worker took before it had a plan; and what the executor alone takes for the sub-models of the device
+   * that has most of them.
    */
   async memory(): Promise<MemoryResult[]> {
     const { space } = this.#deps.network;
     const fleet = this.#fleet(DEVICES.length);
-    const first = await this.#held(untiled(space, fleet));
+    const whole = untiled(space, fleet);
+    const first = await this.#held(whole);
     const results = [first];
-    const plans = [
-      () => ours(space, fleet),
-      ...BOUND_GRIDS.map((grid) => () => packedGrid(space, fleet, grid)),
-      () => {
-        const bound = boundBytes(first.plannedBytes);
-        print(`within ${bytes(bound)} on a device, the worker's own memory at work among them`);
-        return oursBounded(space, this.#fleet(DEVICES.length, bound), 'ours, bounded');
-      },
+    const lean = this.#fleet(DEVICES.length, { lean: true });
+    const plans: [() => NamedDraft, boolean][] = [
+      [() => ({ ...whole, name: UNTILED_LEAN }), true],
+      ...BOUND_GRIDS.map((grid): [() => NamedDraft, boolean] => [() => packedGrid(space, lean, grid), true]),
+      [
+        () => {
+          const roomBytes = boundBytes(first.plannedBytes);
+          print(`within ${bytes(roomBytes)} on a device, the worker's own memory at work among them`);
+          return oursBounded(space, this.#fleet(DEVICES.length, { lean: true, roomBytes }), 'ours, bounded');
+        },
+        true,
+      ],
+      [() => ours(space, fleet), false],
     ];
-    for (const plan of plans) {
+    for (const [plan, isLean] of plans) {
       try {
-        results.push(await this.#held(plan()));
+        results.push(await this.#held(plan(), isLean));
       } catch (error) {
         if (!(error instanceof TilepipeError) || error.code !== 'plan-impossible') throw error;
         print(error.message);
@@ -143,17 +155,14 @@ export class Runs {
     }));
   }
 
-  async #held(plan: NamedDraft): Promise<MemoryResult> {
+  async #held(plan: NamedDraft, lean = false): Promise<MemoryResult> {
     const { rig } = this.#deps;
     const { cluster } = rig;
     cluster.unlimit();
     const { pipeline, prepared } = await this.#prepared(plan, DEVICES.length);
-    // The first time a device makes its optimised forms, and its process keeps what that took: not so ever after.
-    await this.#restart();
-    await this.#rollOut(prepared, 1);
-    const seeding = Math.max(...DEVICES.map((device) => cluster.peakMemory(device).resident));
-    await rig.withdraw(pipeline);
-    const empty = await this.#restart();
+    // Once for all devices: who makes the optimised forms holds more until its process ends.
+    await rig.seed(prepared, this.#blobs);
+    const empty = await this.#restart(lean ? ['--lean'] : []);
     const above = (): number[] =>
       DEVICES.map((device) => {
         const again = mappedAgain(cluster.pids(device));
@@ -166,13 +175,13 @@ export class Runs {
     const [result] = await this.#inTurns([[plan, pipeline]], DEVICES.length);
     const running = above();
     await rig.withdraw(pipeline);
-    const executor = await this.#executorAlone(prepared);
+    const executor = await this.#executorAlone(prepared, lean);
     const expected = Object.values(plan.draft.predicted.memoryBytes).map(
       (total) => total - this.#deps.profile.idleBytes,
     );
     const plannedBytes = Math.max(...expected);
     print(
-      `${plan.name}: ${mostModels(plan.draft)} sub-models at most on a device; empty ${bytes(Math.max(...empty.values()))}; above it ${running.map(bytes).join(', ')} with frames, ${bytes(loading)} at most while loading (${bytes(seeding)} with all in the process the first time); executor alone ${bytes(executor.peak)}, ${bytes(executor.loaded)} of it loaded; planned ${bytes(plannedBytes)}`,
+      `${plan.name}: ${mostModels(plan.draft)} sub-models at most on a device; empty ${bytes(Math.max(...empty.values()))}; above it ${running.map(bytes).join(', ')} with frames, ${bytes(loading)} at most while loading; executor alone ${bytes(executor.peak)}, ${bytes(executor.loaded)} of it loaded; planned ${bytes(plannedBytes)}`,
     );
     if (result === undefined) throw new Error('nothing was measured');
     const peakBytes = Math.max(...running);
@@ -186,17 +195,17 @@ export class Runs {
     };
   }
 
-  /** New workers that take one task at a time, and what each holds before it has a plan. */
-  async #restart(): Promise<ReadonlyMap<string, number>> {
+  /** New workers, and what each holds before it has a plan. */
+  async #restart(flags: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const { rig } = this.#deps;
     await rig.stopWorkers();
-    await rig.startWorkers(['--slots', '1']);
+    await rig.startWorkers(flags);
     for (const device of DEVICES) rig.cluster.resetPeak(device);
     return new Map(DEVICES.map((device) => [device, rig.cluster.peakMemory(device).resident]));
   }
 
   /** In a process of its own, on the device that has most sub-models. */
-  async #executorAlone({ plan }: PreparedPlan): Promise<Held> {
+  async #executorAlone({ plan }: PreparedPlan, lean: boolean): Promise<Held> {
     const { cluster } = this.#deps.rig;
     const byDevice = new Map<string, Map<string, HeldModel>>();
     for (const { model, devices = [], inputs } of plan.tasks) {
@@ -214,15 +223,18 @@ export class Runs {
     }
     const [most] = [...byDevice.values()].sort((a, b) => b.size - a.size);
     cluster.unlimit();
-    const ask = (): Promise<Held> =>
-      AskedProcess.on(cluster, DEVICES[0], 'deepthings/held-process').ask<Held>([...(most?.values() ?? [])]);
-    // The first process makes the optimised forms, which takes more.
-    await ask();
-    return await ask();
+    const environment = lean ? leanEnvironment(process.env) : process.env;
+    const request: HeldRequest = { models: [...(most?.values() ?? [])], lean };
+    const alone = AskedProcess.on(cluster, DEVICES[0], 'deepthings/held-process', environment);
+    return await alone.ask<Held>(request);
   }
 
-  async #inTurns(plans: readonly (readonly [NamedDraft, string])[], count: number): Promise<SpeedResult[]> {
-    const { rig, repetitions } = this.#deps;
+  async #inTurns(
+    plans: readonly (readonly [NamedDraft, string])[],
+    count: number,
+    repetitions = this.#deps.repetitions,
+  ): Promise<SpeedResult[]> {
+    const { rig } = this.#deps;
     // Uncounted: whoever waits for answers learns how long they take here.
     for (const [, pipeline] of plans) await rig.loop(pipeline, 1, 1);
     const alone: number[] = [];
@@ -253,6 +265,7 @@ export class Runs {
 
   async #deploy(plan: NamedDraft, count: number, inFlight = 1): Promise<string> {
     const { pipeline, prepared } = await this.#prepared(plan, count);
+    await this.#deps.rig.seed(prepared, this.#blobs);
     await this.#rollOut(prepared, inFlight);
     return pipeline;
   }
@@ -272,7 +285,7 @@ export class Runs {
     await rig.deploy(prepared, network.settings, { inFlight, inputs: network.inputs });
   }
 
-  #fleet(count: number, roomBytes?: number): Fleet {
+  #fleet(count: number, memory: Pick<FleetOptions, 'lean' | 'roomBytes'> = {}): Fleet {
     const cpu = millicores(CPU);
     return emulatedFleet({
       profile: this.#deps.profile,
@@ -281,7 +294,7 @@ export class Runs {
       millicores: cpu,
       hubMillicores: millicores(HUB_CPU),
       bitsPerSecond: bitRate(LINK),
-      roomBytes,
+      ...memory,
     });
   }
 }

@@ -1,8 +1,9 @@
 /** What was measured of several sources, as rows and for people. */
 
+import { median } from '../../../services/core/runtime/quantile.ts';
 import { print, table } from '../../output.ts';
 import { LEAST_FOR_INTERVAL, medianInterval } from '../emulated/interval.ts';
-import { type BenchReport, median, rounded } from '../report.ts';
+import { type BenchReport, rounded } from '../report.ts';
 import { sharingBound } from './arrivals.ts';
 import { BINDINGS, BUSY_TIMES, gainOf, ratiosOf, SOURCES, type SourcesResult } from './sources.ts';
 

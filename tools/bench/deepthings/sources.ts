@@ -8,6 +8,7 @@ import { prepareDraft } from '../../../services/controller/prepare.ts';
 import { draftOf } from '../../../services/core/planning/search/fixed.ts';
 import { BlobCache } from '../../../services/core/runtime/blobs.ts';
 import { cacheFolder } from '../../../services/core/runtime/paths.ts';
+import { median } from '../../../services/core/runtime/quantile.ts';
 import { gridCover } from '../../../services/core/tiling/cover.ts';
 import { bitRate, millicores } from '../../emulate/units.ts';
 import { print } from '../../output.ts';
@@ -18,7 +19,6 @@ import { type BenchNetwork, openNetwork } from '../emulated/network.ts';
 import { planText } from '../emulated/plan-text.ts';
 import { plausibleProfile } from '../emulated/plausible-profile.ts';
 import { Rig } from '../emulated/rig.ts';
-import { median } from '../report.ts';
 import { arrivalsOf, type SourceLoad } from './arrivals.ts';
 import { LINK } from './conditions.ts';
 
@@ -28,7 +28,7 @@ const CPU = '100m';
 const HUB_CPU = '400m';
 export const SOURCES = 4;
 export const BUSY_TIMES = 8;
-const MOVE_MS = 20_000;
+const MOVE_MS = 15_000;
 const STEADY_MS = 40_000;
 /** Of equal sources, before anything counts: until the devices are busy. */
 const LEAD_MS = 5000;

@@ -1,16 +1,11 @@
 /** What DeepThings' case must show. */
 
-import { atLeast, atMost, type Target } from '../report.ts';
+import { atLeast, atMost, type PlanTimes, type Target } from '../report.ts';
 import { DEVICES, MEMORY_SHARE } from './conditions.ts';
 
 /** Frames of one plan on some devices, against one bare device in the same run. */
-export interface SpeedResult {
-  readonly plan: string;
+export interface SpeedResult extends PlanTimes {
   readonly devices: number;
-  readonly medianMs: number;
-  /** 95 % interval of the median; below six runs the range. */
-  readonly interval: readonly [number, number];
-  readonly n: number;
   readonly aloneMs: number;
 }
 
@@ -36,6 +31,9 @@ export interface ReuseResult extends SpeedResult {
   readonly deviceMs: number;
 }
 
+/** The untiled plan on a lean worker: what of the difference the tiles make, and what the worker. */
+export const UNTILED_LEAN = 'untiled, lean';
+
 const LEAST_SPEED_UP = 2.3;
 const LEAST_BOUNDED = 1.6;
 const LEAST_STEALING = 1.7;
@@ -55,7 +53,7 @@ export function sharesOf(result: MemoryResult): { readonly executor: number; rea
 
 /** The fastest plan within the share of the untiled run's peak; where none is, the smallest. */
 function boundedOf(memories: readonly MemoryResult[]): MemoryResult | undefined {
-  const tiled = memories.filter(({ plan }) => plan !== 'untiled');
+  const tiled = memories.filter(({ plan }) => plan !== 'untiled' && plan !== UNTILED_LEAN);
   const share = (result: MemoryResult): number => Math.max(...Object.values(sharesOf(result)));
   const within = tiled.filter((result) => share(result) <= MEMORY_SHARE);
   const bySpeed = [...within].sort((a, b) => a.medianMs - b.medianMs);

@@ -14,9 +14,10 @@ export class AskedProcess {
   }
 
   /** Starts `tools/bench/<name>.ts` on a device. */
-  static on(cluster: EmulatedCluster, device: string, name: string): AskedProcess {
+  static on(cluster: EmulatedCluster, device: string, name: string, env = process.env): AskedProcess {
     const child = cluster.run(device, [process.execPath, entryPath(`tools/bench/${name}`)], {
       serialization: 'advanced',
+      env,
     });
     return new AskedProcess(name, child);
   }

@@ -4,7 +4,7 @@ import { type Fleet, HUB_BYTE_MS } from '../../../services/core/planning/cost/fl
 import { fleetOf } from '../../../services/core/planning/cost/fleet-of.ts';
 import type { Devices } from '../../../services/core/schema/generated/devices.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
-import { HUB } from '../../emulate/cluster.ts';
+import { HUB, HUB_WORKER } from '../../emulate/cluster.ts';
 
 export interface FleetOptions {
   /** Of a device with `quota` of a processor. */
@@ -22,6 +22,8 @@ export interface FleetOptions {
   readonly hubComputes?: boolean;
   /** Bytes of every device beyond an empty worker; absent: what the profile says. */
   readonly roomBytes?: number | undefined;
+  /** Of lean workers. */
+  readonly lean?: boolean;
 }
 
 /** What a shaped link carries beside TCP's and MQTT's own bytes: 191 of 200 Mbit/s. */
@@ -32,7 +34,8 @@ const HUB_MESSAGE_MS = 0.25;
 
 /** As `devices.yaml` says it. */
 export function emulatedDevices(options: FleetOptions): Devices {
-  const { profile, quota, devices, hubComputes = false, roomBytes } = options;
+  const { quota, devices, hubComputes = false, roomBytes, lean = false } = options;
+  const profile: Profile = lean ? { ...options.profile, lean } : options.profile;
   const hubShare = options.hubMillicores / 1000;
   const mbit = (USEFUL * options.bitsPerSecond) / 1e6;
   const memory = roomBytes === undefined ? {} : { memory: `${profile.idleBytes + roomBytes}B` };
@@ -45,7 +48,7 @@ export function emulatedDevices(options: FleetOptions): Devices {
     estimated: false,
     ...memory,
   }));
-  const hub = { name: HUB, profile, speed: hubShare / quota, estimated: false };
+  const hub = { name: HUB_WORKER, profile, speed: hubShare / quota, estimated: false };
   return {
     hub: { medium: HUB, messageMs: HUB_MESSAGE_MS / hubShare, byteMs: HUB_BYTE_MS / hubShare },
     media: [HUB, ...devices].map((name) => ({ name, mbit, latencyMs: LINK_LATENCY_MS })),

@@ -4,10 +4,10 @@ import { everything } from '../../../services/core/planning/choose-blocks.ts';
 import { computeMs } from '../../../services/core/planning/cost/fleet.ts';
 import { deviceOf } from '../../../services/core/planning/cost/fleet-of.ts';
 import { wholeWork } from '../../../services/core/planning/cost/work-of.ts';
+import { median } from '../../../services/core/runtime/quantile.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import { whenIdle } from '../../emulate/requirements.ts';
 import { print } from '../../output.ts';
-import { median } from '../report.ts';
 import type { BenchNetwork } from './network.ts';
 import { type BareDevice, loadTuned } from './tuned-bare.ts';
 

@@ -141,9 +141,9 @@ export class Rig {
   }
 
   /** Starts the hub, and workers that hold nothing. */
-  async startServices(): Promise<void> {
+  async startServices(flags: readonly string[] = []): Promise<void> {
     await this.hub.start();
-    await this.startWorkers();
+    await this.startWorkers(flags);
   }
 
   /** `flags`: of `tilepipe worker`, beside its name and its broker. */

@@ -1,9 +1,9 @@
 /** The bare reference at its best: one device alone, with the threads and the form of the weights that suit the model. */
 
+import { median } from '../../../services/core/runtime/quantile.ts';
 import type { EmulatedCluster } from '../../emulate/cluster.ts';
 import { print } from '../../output.ts';
 import type { BareTask } from '../bare-process.ts';
-import { median } from '../report.ts';
 
 /** An emulated device that runs a model bare. */
 export interface BareDevice {

@@ -1,13 +1,14 @@
 /** Equal devices: all plans of a cell in turns, and what each of them took. */
 
 import type { Fleet } from '../../../services/core/planning/cost/fleet.ts';
+import { median } from '../../../services/core/runtime/quantile.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import { bitRate, millicores } from '../../emulate/units.ts';
 import { print, table } from '../../output.ts';
 import { emulatedFleet } from '../emulated/fleet.ts';
 import { intervalText, medianInterval } from '../emulated/interval.ts';
 import { planText } from '../emulated/plan-text.ts';
-import { median, rounded } from '../report.ts';
+import { rounded } from '../report.ts';
 import type { Cell } from './cells.ts';
 import {
   type CellDraft,

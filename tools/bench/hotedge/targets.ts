@@ -1,15 +1,10 @@
 /** What the comparison must show, cell by cell. */
 
-import { atLeast, atMost, type Target } from '../report.ts';
+import { atLeast, atMost, type PlanTimes, type Target } from '../report.ts';
 
-export interface CellResult {
+export interface CellResult extends PlanTimes {
   readonly link: string;
   readonly cpu: string;
-  readonly plan: string;
-  readonly medianMs: number;
-  /** 95 % interval of the median; below six runs the range. */
-  readonly interval: readonly [number, number];
-  readonly n: number;
 }
 
 const FAST = '200mbit';

@@ -1,6 +1,7 @@
 /** How far predictions were off. */
 
-import { atLeast, atMost, median, type Target } from '../report.ts';
+import { median, quantile } from '../../../services/core/runtime/quantile.ts';
+import { atLeast, atMost, type Target } from '../report.ts';
 
 /** Milliseconds on whole processors. */
 export interface Processors {
@@ -42,12 +43,6 @@ const TAIL = 0.9;
 /** Percent by which a prediction is above what was measured. */
 export function errorPercent(predictedMs: number, { measuredMs }: PredictionResult): number {
   return 100 * (predictedMs / measuredMs - 1);
-}
-
-/** The least value that a share of all do not exceed. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
 /** Absolute errors: of the simulator over all plans, of the search over those of one frame at a time. */

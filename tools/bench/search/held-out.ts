@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { computeMs } from '../../../services/core/planning/cost/fleet.ts';
 import { deviceOf } from '../../../services/core/planning/cost/fleet-of.ts';
+import { median } from '../../../services/core/runtime/quantile.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import { OrtExecutor } from '../../../services/worker/executor/ort.ts';
 import type { Case } from '../../../services/worker/profile/case.ts';
@@ -15,7 +16,6 @@ import { modelCases } from '../../../services/worker/profile/model-cases.ts';
 import { measureProfile } from '../../../services/worker/profile/profile.ts';
 import { print } from '../../output.ts';
 import type { BenchNetwork } from '../emulated/network.ts';
-import { median } from '../report.ts';
 
 /** Relative errors of the predictions of one network's tasks, in percent of what was measured, without sign. */
 export interface HeldOut {

@@ -5,9 +5,9 @@ import { type Device, type Fleet, OTHER } from '../../../services/core/planning/
 import { draftOf } from '../../../services/core/planning/search/fixed.ts';
 import { openSpace, search } from '../../../services/core/planning/search/search.ts';
 import { simulate } from '../../../services/core/planning/simulate/simulate.ts';
+import { median } from '../../../services/core/runtime/quantile.ts';
 import { type Drawing, Sketch } from '../../zoo/sketch.ts';
 import { type BenchNetwork, openNetwork } from '../emulated/network.ts';
-import { median } from '../report.ts';
 
 export interface Took {
   readonly what: string;

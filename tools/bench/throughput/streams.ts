@@ -8,6 +8,7 @@ import { simulate } from '../../../services/core/planning/simulate/simulate.ts';
 import { BlobCache } from '../../../services/core/runtime/blobs.ts';
 import { TilepipeError } from '../../../services/core/runtime/errors.ts';
 import { cacheFolder } from '../../../services/core/runtime/paths.ts';
+import { median } from '../../../services/core/runtime/quantile.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import { bitRate, millicores } from '../../emulate/units.ts';
 import { bytes, print } from '../../output.ts';
@@ -19,7 +20,6 @@ import { dropCached, filesBelow, filesOf } from '../emulated/page-cache.ts';
 import { planText } from '../emulated/plan-text.ts';
 import { type Loop, type Rig, WorkerKilled } from '../emulated/rig.ts';
 import { loadTuned } from '../emulated/tuned-bare.ts';
-import { median } from '../report.ts';
 import { CPU, HUB_CPU, LINK } from './conditions.ts';
 import type { FailedStream, Memory, StreamResult } from './targets.ts';
 
@@ -72,6 +72,7 @@ export function streamFleet({ network, profile, memory }: Omit<StreamsDeps, 'rig
     hubMillicores: millicores(HUB_CPU),
     bitsPerSecond: bitRate(LINK),
     roomBytes: roomOf(memory, network),
+    lean: memory === 'limited',
   });
 }
 
@@ -104,11 +105,16 @@ export class Streams {
     this.#roomBytes = roomOf(deps.memory, deps.network);
   }
 
+  /** Of its workers: lean where their memory is limited, before they have a plan as with one. */
+  get #flags(): readonly string[] {
+    return this.#deps.memory === 'limited' ? ['--lean'] : [];
+  }
+
   async start(): Promise<void> {
     const { rig, network } = this.#deps;
     await loadTuned(rig, { path: network.file, inputs: network.bareInputs });
     rig.cluster.unlimit();
-    await rig.startServices();
+    await rig.startServices(this.#flags);
     await rig.cluster.whenQuiet();
     // Before anything of a model was there: caches of files that a device wrote or maps count as its memory.
     for (const device of rig.cluster.devices) {
@@ -188,7 +194,7 @@ export class Streams {
       await rig.stopWorkers();
       const own = devices.flatMap((device) => filesBelow(cluster.cacheOf(device)));
       dropCached([...filesOf(prepared, this.#blobs), ...own]);
-      await rig.startWorkers();
+      await rig.startWorkers(this.#flags);
       await rollOut();
       this.#showMemory('loaded', devices);
       for (const device of devices)

@@ -3,10 +3,10 @@
 import type { Advice as AdviceDocument } from '../../schema/generated/advice.ts';
 import type { Fleet } from '../cost/fleet.ts';
 import type { Draft } from '../draft.ts';
+import { MBIT } from '../units.ts';
 import type { Advice, WhatIfAnswer } from './advise.ts';
 import { costOf } from './alternatives.ts';
 import { blockRows, cutRows, devicesOf } from './block-rows.ts';
-import { MBIT } from './units.ts';
 import { alternativeText } from './words.ts';
 
 /** What is said of the plan beside its figures. */
@@ -40,7 +40,7 @@ export function adviceOf(
     accuracy: { ...measured, ...(refused === undefined ? {} : { refused: [...refused] }) },
     verdict: {
       text: advice.verdict,
-      spread: chosen.strategy !== 'one-device',
+      spread: devicesOf(chosen, fleet).length > 1,
       devices: devicesOf(chosen, fleet),
       gain: gainOf(advice),
     },
@@ -62,12 +62,22 @@ export function adviceOf(
       note: alternativeText(one, chosen, fleet, objective),
     })),
     bottleneck: { ...bottleneck, busy: Math.min(1, bottleneck.busy), latency: { ...bottleneck.latency } },
-    breakEven: {
-      kind: breakEven.kind,
-      text: breakEven.text,
-      ...(breakEven.kind === 'link' ? { mbitPerSecond: breakEven.bytesPerMs / MBIT } : {}),
-    },
+    breakEven: breakEvenRow(breakEven),
     whatIfs: whatIfs.map(whatIf),
+  };
+}
+
+function breakEvenRow(result: Advice['breakEven']): AdviceDocument['breakEven'] {
+  const { kind, text } = result;
+  if (kind === 'link') return { kind, text, mbitPerSecond: result.bytesPerMs / MBIT };
+  if (kind !== 'between') return { kind, text };
+  const { several, from, to } = result;
+  return {
+    kind,
+    text,
+    several,
+    ...(from === undefined ? {} : { fromMbitPerSecond: from / MBIT }),
+    ...(to === undefined ? {} : { toMbitPerSecond: to / MBIT }),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Draft } from '../draft.ts';
 import { type SearchResult, type SearchSpace, search } from '../search/search.ts';
 import { simulate } from '../simulate/simulate.ts';
 import { type Alternative, alternativesOf, found, streamRate, type Wanted } from './alternatives.ts';
+import { devicesOf } from './block-rows.ts';
 import { type BreakEven, breakEven, FASTEST_LINK } from './break-even.ts';
 import { changedFleet, slowestLink, withSlowestLink } from './changed-fleet.ts';
 import { type LatencyParts, latencyParts } from './latency-parts.ts';
@@ -52,7 +53,7 @@ export interface WhatIfAnswer {
 }
 
 /**
- * Some twenty searches. Throws `plan-impossible` where nothing fits the fleet's memory, and `usage` where a question
+ * Some thirty searches. Throws `plan-impossible` where nothing fits the fleet's memory, and `usage` where a question
  * names a device or a medium that is not there.
  */
 export function advise({ space, fleet, whatIfs = [], ...wanted }: AdviseInput): Advice {
@@ -71,7 +72,7 @@ export function advise({ space, fleet, whatIfs = [], ...wanted }: AdviseInput): 
     alternatives,
     verdict: verdictText(chosen, alternatives, fleet, wanted.objective),
     bottleneck: bottleneckOf(chosen, fleet),
-    breakEven: breakEvenOf(space, fleet, wanted),
+    breakEven: breakEvenOf(space, fleet, wanted, spread(chosen, fleet)),
     whatIfs: changed.map((one) => ({
       ...one,
       ...answer(space, one.fleet, wanted, assumption(fleet, one.fleet, one.question)),
@@ -88,16 +89,22 @@ function bottleneckOf(chosen: Draft, fleet: Fleet): Bottleneck {
   return { resource, busy, text: bottleneckText(resource, busy, fleet), latency };
 }
 
-function breakEvenOf(space: SearchSpace, fleet: Fleet, wanted: Wanted): Advice['breakEven'] {
+/** Whether a plan uses several devices. */
+function spread(draft: Draft, fleet: Fleet): boolean {
+  return devicesOf(draft, fleet).length > 1;
+}
+
+function breakEvenOf(space: SearchSpace, fleet: Fleet, wanted: Wanted, now: boolean): Advice['breakEven'] {
   if (fleet.devices.length === 1)
     return { kind: 'never', text: breakEvenText({ kind: 'never' }, fleet, wanted.objective, []) };
-  const spreads = (at: Fleet): boolean => {
+  const several = (at: Fleet): boolean => {
     const best = found(space, at, wanted)?.best;
-    return best !== undefined && best.strategy !== 'one-device';
+    return best !== undefined && spread(best, at);
   };
-  const result = breakEven(fleet, spreads);
-  const fastest =
-    result.kind === 'no-link' ? undefined : found(space, withSlowestLink(fleet, FASTEST_LINK), wanted);
+  const result = breakEven(fleet, now, several);
+  // Only where one answer holds at all speeds the fastest links say why.
+  const asked = result.kind === 'never' || result.kind === 'always';
+  const fastest = asked ? found(space, withSlowestLink(fleet, FASTEST_LINK), wanted) : undefined;
   return { ...result, text: breakEvenText(result, fleet, wanted.objective, listed(fastest)) };
 }
 

@@ -1,7 +1,7 @@
 /** The plans a chosen one was held against: one per idea of distribution, those that fit no memory among them. */
 
 import { TilepipeError } from '../../runtime/errors.ts';
-import type { Fleet, KindCost } from '../cost/fleet.ts';
+import { type Fleet, type KindCost, OTHER } from '../cost/fleet.ts';
 import type { Draft, Prediction } from '../draft.ts';
 import {
   type Objective,
@@ -104,7 +104,7 @@ function unequal({ devices }: Fleet): boolean {
   const [first, ...others] = devices;
   if (first === undefined) return false;
   return others.some(({ kinds }) =>
-    [...first.kinds].some(([kind, cost]) => differs(cost, kinds.get(kind) ?? kinds.get('other'))),
+    [...first.kinds].some(([kind, cost]) => differs(cost, kinds.get(kind) ?? kinds.get(OTHER))),
   );
 }
 

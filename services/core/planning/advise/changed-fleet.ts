@@ -2,9 +2,9 @@
 
 import { TilepipeError } from '../../runtime/errors.ts';
 import { nearest } from '../../runtime/suggest.ts';
-import type { Device, Fleet, Hub, KindCost, Medium } from '../cost/fleet.ts';
+import { type Device, type Fleet, type Hub, type KindCost, type Medium, OTHER } from '../cost/fleet.ts';
 import { workingBytes } from '../cost/worker-memory.ts';
-import { MBIT } from './units.ts';
+import { MBIT } from '../units.ts';
 import type { Change } from './what-if.ts';
 
 /** What a cable is taken for where a question adds a device and there is no link to go by. */
@@ -109,11 +109,15 @@ export function withSlowestLink(fleet: Fleet, bytesPerMs: number): Fleet {
   return withMedia(fleet, (medium) => ({ ...medium, bytesPerMs: medium.bytesPerMs * factor }));
 }
 
-/** Bytes per millisecond of the slowest medium that a device or the hub is on; Infinity where there is none. */
-export function slowestLink({ media, devices, hub }: Fleet): number {
+/** Bytes per millisecond of every medium that a device or the hub is on. */
+export function linkSpeeds({ media, devices, hub }: Fleet): number[] {
   const used = new Set([hub, ...devices].map(({ medium }) => medium));
-  const speeds = [...media.values()].flatMap(({ name, bytesPerMs }) => (used.has(name) ? bytesPerMs : []));
-  return Math.min(...speeds);
+  return [...media.values()].flatMap(({ name, bytesPerMs }) => (used.has(name) ? bytesPerMs : []));
+}
+
+/** The slowest of them; Infinity where there is none. */
+export function slowestLink(fleet: Fleet): number {
+  return Math.min(...linkSpeeds(fleet));
 }
 
 function withSpeed(fleet: Fleet, factor: number, on: string | undefined): Fleet {
@@ -122,6 +126,7 @@ function withSpeed(fleet: Fleet, factor: number, on: string | undefined): Fleet 
     kinds: new Map([...device.kinds].map(([kind, cost]) => [kind, divided(cost, factor)])),
     taskMs: device.taskMs / factor,
     byteMs: device.byteMs / factor,
+    ...(device.afterMs === undefined ? {} : { afterMs: device.afterMs / factor }),
   }));
   // The hub's processor is that of the devices on it: it changes with them, and with a change of all.
   const shared =
@@ -170,7 +175,7 @@ export function levelled(fleet: Fleet): Fleet {
   const kinds = new Map(
     [...names].map((kind) => {
       const coefficient = (key: keyof KindCost): number =>
-        mean((device) => (device.kinds.get(kind) ?? device.kinds.get('other'))?.[key] ?? 0);
+        mean((device) => (device.kinds.get(kind) ?? device.kinds.get(OTHER))?.[key] ?? 0);
       return [
         kind,
         {

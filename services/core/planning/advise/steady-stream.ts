@@ -3,17 +3,11 @@
 import type { Fleet } from '../cost/fleet.ts';
 import type { Draft } from '../draft.ts';
 import { type Simulation, simulate } from '../simulate/simulate.ts';
+import { framesFor } from '../simulate/stream-rate.ts';
 import { devicesOf } from './block-rows.ts';
-
-/** Frames of the stream per frame under way: what fills and what empties it are a small part. */
-const ROUNDS = 8;
 
 /** `inFlight` frames under way; absent: two per device, which keeps the slowest resource busy. */
 export function steadyStream(draft: Draft, fleet: Fleet, inFlight?: number): Simulation {
   const under = inFlight ?? Math.max(draft.inFlight, 2 * devicesOf(draft, fleet).length);
-  return simulate(draft.blocks, fleet, {
-    frames: ROUNDS * Math.max(under, 4),
-    inFlight: under,
-    binding: 'late',
-  });
+  return simulate(draft.blocks, fleet, { frames: framesFor(under), inFlight: under, binding: 'late' });
 }

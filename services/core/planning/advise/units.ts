@@ -1,39 +1,6 @@
-/** Sizes and rates as people write them, and as sentences print them. */
+/** Speeds, times and factors as sentences print them. */
 
-import { TilepipeError } from '../../runtime/errors.ts';
-
-/** Bytes per millisecond of one Mbit/s. */
-export const MBIT = 125;
-
-const SIZES: Readonly<Record<string, number>> = {
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  kib: 1024,
-  mib: 1024 ** 2,
-  gib: 1024 ** 3,
-};
-const RATES: Readonly<Record<string, number>> = { kbit: MBIT / 1000, mbit: MBIT, gbit: MBIT * 1000 };
-
-/** Bytes of `64MB`, `0.5GiB` or `4096B`; throws `usage` for anything else. */
-export function parseSize(text: string): number {
-  const bytes = measure(text, SIZES);
-  if (bytes !== undefined && bytes >= 1) return Math.round(bytes);
-  throw new TilepipeError('usage', `"${text}" is not a size like 64MB, 512KB or 1.5GiB`);
-}
-
-/** Bytes per millisecond of `100mbit`, `500kbit` or `1gbit`; undefined for anything else. */
-export function readRate(text: string): number | undefined {
-  return measure(text.replace(/(\/s|ps)$/i, ''), RATES);
-}
-
-function measure(text: string, units: Readonly<Record<string, number>>): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*([a-z]+)$/i.exec(text.trim());
-  const unit = units[match?.[2]?.toLowerCase() ?? ''];
-  const value = Number(match?.[1]) * (unit ?? Number.NaN);
-  return value > 0 && Number.isFinite(value) ? value : undefined;
-}
+import { MBIT } from '../units.ts';
 
 /** A link's speed for people. */
 export function rateText(bytesPerMs: number): string {

@@ -1,7 +1,7 @@
 /** What-if questions: a fleet that is not there, in the words of the command line. */
 
 import { TilepipeError } from '../../runtime/errors.ts';
-import { parseSize, readRate } from './units.ts';
+import { parseRate, parseSize } from '../units.ts';
 
 /** One change of a fleet. */
 export type Change =
@@ -19,8 +19,11 @@ export interface WhatIf {
   readonly changes: readonly Change[];
 }
 
-/** Most devices one question adds. */
-const MOST_ADDED = 64;
+/** Most devices one question adds or takes away. */
+const MOST_DEVICES = 64;
+/** Of the speed a processor has. */
+const LEAST_FACTOR = 0.001;
+const MOST_FACTOR = 1000;
 
 /** For the message of a question nobody understands, and for --help. */
 export const WHAT_IF_FORMS: readonly string[] = [
@@ -36,46 +39,48 @@ export const WHAT_IF_FORMS: readonly string[] = [
 
 /** Reads one question; a comma joins changes that are made together. Throws `usage` with the forms there are. */
 export function parseWhatIf(text: string): WhatIf {
-  const changes = text.split(',').map((part) => {
-    const change = parseChange(part.trim());
-    if (change !== undefined) return change;
-    throw new TilepipeError(
-      'usage',
-      `what-if "${part.trim()}" is none of: ${WHAT_IF_FORMS.join('; ')} (a comma joins several)`,
-    );
-  });
-  return { text: text.trim(), changes };
+  return { text: text.trim(), changes: text.split(',').map((part) => parseChange(part.trim())) };
 }
 
-function parseChange(text: string): Change | undefined {
-  const devices = /^([+-])\s*(\d{1,3})\s+devices?$/i.exec(text);
+function parseChange(text: string): Change {
+  const devices = /^([+-])\s*(\d+)\s+devices?$/i.exec(text);
   if (devices !== null) {
     const count = Number(devices[2]);
-    if (count < 1 || count > MOST_ADDED) return undefined;
+    if (count < 1 || count > MOST_DEVICES)
+      throw refused(text, `at least 1 and at most ${MOST_DEVICES} devices`);
     return { kind: devices[1] === '+' ? 'add' : 'remove', count };
   }
   const setting = /^(link|memory|cpu)\s*=\s*(\S+?)(?:\s+on\s+(\S.*))?$/i.exec(text);
-  if (setting === null) return undefined;
+  if (setting === null) throw refused(text);
   const [, key = '', value = '', on] = setting;
   const where = on === undefined ? {} : { on };
-  switch (key.toLowerCase()) {
-    case 'link': {
-      const bytesPerMs = readRate(value);
-      return bytesPerMs === undefined ? undefined : { kind: 'link', bytesPerMs, ...where };
+  try {
+    switch (key.toLowerCase()) {
+      case 'link':
+        return { kind: 'link', bytesPerMs: parseRate(value), ...where };
+      case 'memory':
+        return { kind: 'memory', bytes: parseSize(value), ...where };
+      default:
+        return { kind: 'cpu', factor: parseFactor(value), ...where };
     }
-    case 'memory':
-      return readSize(value, where);
-    default: {
-      const factor = Number(value);
-      return factor > 0 && factor <= 1000 ? { kind: 'cpu', factor, ...where } : undefined;
-    }
+  } catch (error) {
+    throw refused(text, (error as Error).message);
   }
 }
 
-function readSize(value: string, where: { on?: string }): Change | undefined {
-  try {
-    return { kind: 'memory', bytes: parseSize(value), ...where };
-  } catch {
-    return undefined;
-  }
+/** Digits and a point: what `Number` takes besides, `0x10` or `1e-9`, is rather a slip than a speed. */
+function parseFactor(text: string): number {
+  const factor = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (factor >= LEAST_FACTOR && factor <= MOST_FACTOR) return factor;
+  throw new TilepipeError('usage', `"${text}" is no factor from ${LEAST_FACTOR} to ${MOST_FACTOR}`);
+}
+
+function refused(text: string, why?: string): TilepipeError {
+  const forms = `${WHAT_IF_FORMS.join('; ')} (a comma joins several)`;
+  return new TilepipeError(
+    'usage',
+    why === undefined
+      ? `what-if "${text}" is none of: ${forms}`
+      : `what-if "${text}": ${why}; the forms are: ${forms}`,
+  );
 }

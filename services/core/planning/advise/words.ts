@@ -7,7 +7,7 @@ import type { Alternative } from './alternatives.ts';
 import { costOf } from './alternatives.ts';
 import { devicesOf } from './block-rows.ts';
 import { type BreakEven, FASTEST_LINK, SLOWEST_LINK } from './break-even.ts';
-import { slowestLink } from './changed-fleet.ts';
+import { linkSpeeds, slowestLink } from './changed-fleet.ts';
 import { PLAN_NAMES } from './plan-names.ts';
 import { factorText, figure, frameRateText, rateText, timeText } from './units.ts';
 
@@ -32,9 +32,14 @@ export function verdictText(
   const single = others.find(({ name, fits }) => name === 'one-device' && fits)?.draft;
   if (chosen.strategy === 'one-device')
     return `Stay on one device: ${stayReason(chosen, others, fleet, objective)}.`;
-  const doing = SPREADS[chosen.strategy](used.length);
-  if (single === undefined)
-    return `${doing}: ${amount(chosen, objective)}; the model fits on no device alone.`;
+  const [only = ''] = used.length === 1 ? used : [];
+  const doing =
+    only === '' ? SPREADS[chosen.strategy](used.length) : `Run in parts, one after the other, on ${only}`;
+  if (single === undefined) {
+    const why =
+      only === '' ? 'the model fits on no device alone' : 'the model fits on no device in one piece';
+    return `${doing}: ${amount(chosen, objective)}; ${why}.`;
+  }
   const factor = costOf(single.predicted, objective) / costOf(chosen.predicted, objective);
   const change =
     objective === 'latency'
@@ -122,18 +127,33 @@ export function breakEvenText(
     case 'no-link':
       return 'There is no link between these devices, so its speed decides nothing.';
     case 'link': {
-      const speeds = new Set([...fleet.media.values()].map(({ bytesPerMs }) => bytesPerMs));
-      const [which, now] =
-        speeds.size > 1
-          ? ['on the slowest link, the others in proportion,', 'it has']
-          : ['', 'the links have'];
-      return `Below ${[rateText(result.bytesPerMs), which].join(' ').trim()} stay on one device; ${now} ${rateText(slowestLink(fleet))}.`;
+      const { which, now } = linkWords(fleet);
+      return `Below ${rateText(result.bytesPerMs)}${which} stay on one device; ${now}.`;
+    }
+    case 'between': {
+      const { which, now } = linkWords(fleet);
+      const [best, other] = result.several
+        ? ['several devices are best', 'one device is']
+        : ['one device is best', 'several are'];
+      return `${rangeText(result)}${which} ${best}, next to that ${other}; ${now}.`;
     }
     case 'always':
       return `Several devices are best at any link speed from ${rateText(SLOWEST_LINK)} up${fastest.some(({ name }) => name === 'one-device') ? '' : ': the model fits on no device alone'}.`;
     case 'never':
       return `One device is best at any link speed: ${neverReason(fleet, objective, fastest)}.`;
   }
+}
+
+/** Of which link a speed is, and what it has now. */
+function linkWords(fleet: Fleet): { readonly which: string; readonly now: string } {
+  const has = rateText(slowestLink(fleet));
+  if (new Set(linkSpeeds(fleet)).size === 1) return { which: '', now: `the links have ${has}` };
+  return { which: ' on the slowest link, the others in proportion,', now: `it has ${has}` };
+}
+
+function rangeText({ from, to }: { readonly from?: number; readonly to?: number }): string {
+  if (from === undefined) return `Up to ${rateText(to ?? FASTEST_LINK)}`;
+  return to === undefined ? `From ${rateText(from)} up` : `Between ${rateText(from)} and ${rateText(to)}`;
 }
 
 function neverReason(fleet: Fleet, objective: Objective, fastest: readonly Alternative[]): string {

@@ -3,17 +3,23 @@
 import { TilepipeError } from '../../runtime/errors.ts';
 import type { Devices } from '../../schema/generated/devices.ts';
 import type { Profile } from '../../schema/generated/profile.ts';
+import { MBIT, parseSize } from '../units.ts';
 import { type Device, type Fleet, HUB_BYTE_MS, type Hub, type KindCost, type Medium } from './fleet.ts';
+import { LEAN_OVERHEAD } from './worker-memory.ts';
 
 type DeviceEntry = Devices['devices'][number];
 type MediumEntry = NonNullable<Devices['media']>[number];
 
-/** Bytes per millisecond of one megabit per second. */
-const BYTES_PER_MS = 125;
 /** Milliseconds a message takes where nothing else is said: a wired home network. */
 const LATENCY_MS = 0.5;
 /** Milliseconds of the hub per message. */
 const MESSAGE_MS = 0.25;
+
+/**
+ * What follows the answer of a task takes a processor as long as so many bytes do: 2 ms where a byte takes 1.5 ns. Workers
+ * under quotas were seen to take 2 to 10 ms a task more in streams than they computed and moved.
+ */
+const BYTES_AFTER = 1.3e6;
 
 /** How a profile becomes a device of a fleet. */
 export interface Attachment {
@@ -22,6 +28,8 @@ export interface Attachment {
   /** How many times as fast as the profile says. */
   readonly speed?: number;
   readonly memoryBytes?: number;
+  /** Tasks it takes at once; 2 by default. */
+  readonly slots?: number;
   /** Name of the medium between it and the hub; absent: on the hub. */
   readonly medium?: string;
   /** Whatever the profile says. */
@@ -30,7 +38,7 @@ export interface Attachment {
 
 /** The device a profile describes. */
 export function deviceOf(profile: Profile, attachment: Attachment = {}): Device {
-  const { id = profile.device, speed = 1, medium } = attachment;
+  const { id = profile.device, speed = 1, medium, slots } = attachment;
   const kinds = Object.entries(profile.kinds).map(
     ([kind, { run, mac, byte, weight }]): [string, KindCost] => [
       kind,
@@ -42,17 +50,24 @@ export function deviceOf(profile: Profile, attachment: Attachment = {}): Device 
     kinds: new Map(kinds),
     taskMs: profile.taskMs / speed,
     byteMs: profile.byteMs / speed,
+    afterMs: (BYTES_AFTER * profile.byteMs) / speed,
     memoryBytes: attachment.memoryBytes ?? profile.memoryBytes ?? Number.POSITIVE_INFINITY,
     idleBytes: profile.idleBytes,
+    ...(profile.lean ? { overhead: LEAN_OVERHEAD } : {}),
+    ...(slots === undefined ? {} : { slots }),
     ...(medium === undefined ? {} : { medium }),
     estimated: profile.estimated || (attachment.estimated ?? false),
   };
 }
 
-/** The medium that a profile's own measurements of its link describe: the slower direction, both at once. */
+/**
+ * The medium that a profile's own measurements of its link describe: the slower direction, both at once; or what it had
+ * in its own turn, for workers that start together measure each other.
+ */
 export function mediumOf({ device, link }: Profile): Medium | undefined {
   if (link === undefined) return undefined;
-  const bytesPerMs = Math.min(link.upBytesPerMs, link.downBytesPerMs);
+  const slower = Math.min(link.upBytesPerMs, link.downBytesPerMs);
+  const bytesPerMs = Math.max(slower, link.together?.aloneOutBytesPerMs ?? 0);
   return { name: `link of ${device}`, bytesPerMs, duplex: 'full', latencyMs: link.latencyMs };
 }
 
@@ -88,7 +103,7 @@ function hubOf(
 }
 
 function mediumEntry({ name, mbit, duplex = 'full', latencyMs = LATENCY_MS, hops = 1 }: MediumEntry): Medium {
-  return { name, bytesPerMs: (mbit * BYTES_PER_MS) / hops, duplex, latencyMs: latencyMs * hops };
+  return { name, bytesPerMs: (mbit * MBIT) / hops, duplex, latencyMs: latencyMs * hops };
 }
 
 const cableOf = ({ name }: DeviceEntry): string => `cable of ${name}`;
@@ -104,14 +119,15 @@ function deviceEntry(
   entries: ReadonlyMap<string, DeviceEntry>,
   media: ReadonlyMap<string, Medium>,
 ): Device {
-  const { name, memory, estimated } = entry;
+  const { name, memory, slots, estimated } = entry;
   const medium = entry.mbit === undefined ? entry.medium : cableOf(entry);
   if (medium !== undefined) known(medium, media, `device "${name}"`);
   const { profile, speed } = profileOf(entry, entries, []);
   return deviceOf(profile, {
     id: name,
     speed,
-    ...(memory === undefined ? {} : { memoryBytes: parseBytes(memory) }),
+    ...(memory === undefined ? {} : { memoryBytes: parseSize(memory, 'config-invalid') }),
+    ...(slots === undefined ? {} : { slots }),
     ...(medium === undefined ? {} : { medium }),
     // Somebody else's figures, or scaled ones, are guesses unless the document says otherwise.
     estimated: estimated ?? (entry.like !== undefined || entry.speed !== undefined),
@@ -141,15 +157,6 @@ function known(medium: string, media: ReadonlyMap<string, Medium>, whose: string
   if (media.has(medium)) return;
   const names = [...media.keys()].join(', ') || 'none';
   throw invalid(`${whose} is on medium "${medium}", which is not there (known: ${names})`);
-}
-
-const UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9 };
-
-/** Bytes of '512MB', in powers of 1000. Throws `config-invalid`. */
-export function parseBytes(text: string): number {
-  const [, count, unit] = /^([0-9]+(?:\.[0-9]+)?)\s*(B|KB|MB|GB)$/.exec(text) ?? [];
-  if (count === undefined || unit === undefined) throw invalid(`"${text}" is no size: write 512MB`);
-  return Number(count) * (UNITS[unit] as number);
 }
 
 function invalid(problem: string): TilepipeError {

@@ -30,10 +30,17 @@ export interface Device {
   readonly taskMs: number;
   /** Milliseconds of its processor per byte received or sent: sockets, decoding, copies. */
   readonly byteMs: number;
+  /**
+   * Milliseconds of its processor for each task that come after its answer: garbage, telemetry, threads that go to sleep
+   * and wake. A frame alone does not wait for them; a stream that keeps the device busy does. Absent: none.
+   */
+  readonly afterMs?: number;
   /** Bytes a worker may use in all; Infinity where there is no limit. */
   readonly memoryBytes: number;
   /** Bytes of a worker that holds nothing. */
   readonly idleBytes: number;
+  /** Tasks it takes at once: one computed, the others received meanwhile; absent: 2. */
+  readonly slots?: number;
   /** What a worker takes beside what it holds; absent: as measured. */
   readonly overhead?: WorkerOverhead;
   /** Name of the medium between it and the hub; absent: it runs on the hub itself, and nothing travels to it. */

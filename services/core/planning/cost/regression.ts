@@ -1,5 +1,6 @@
 /** Coefficients of a device from timed tasks: least squares on relative errors with no coefficient below zero. */
 
+import { median } from '../../runtime/quantile.ts';
 import type { KindCost } from './fleet.ts';
 import type { Work } from './work.ts';
 
@@ -7,6 +8,8 @@ import type { Work } from './work.ts';
 export interface Sample {
   /** The kind it was made to measure; its error counts there. */
   readonly kind: string;
+  /** Samples of one name run the same layers in other sizes, and are left out of a fit together; absent: it has none like it. */
+  readonly group?: string;
   readonly work: Work;
   readonly ms: number;
   /** How much it counts beside the others; 1 by default. */
@@ -14,24 +17,26 @@ export interface Sample {
 }
 
 export interface FittedKind extends KindCost {
-  /** Median relative error over samples left out of the fit; undefined where there are too few. */
+  /** Median relative error over samples left out of the fit, all of a group at once; undefined where there are too few groups. */
   readonly error?: number;
   readonly samples: number;
 }
 
 const FEATURES = ['runs', 'macs', 'bytes', 'weights'] as const;
 const COSTS = ['run', 'mac', 'byte', 'weight'] as const;
-/** Parts the samples are divided into; each is predicted by a fit of the others. */
+/** Parts the groups of samples are divided into; each is predicted by a fit of the others. */
 const FOLDS = 5;
 
 /** One cost for each kind that occurs, with cross-validated errors. All kinds are fitted together: a task holds several. */
 export function fitCosts(samples: readonly Sample[]): Map<string, FittedKind> {
   const kinds = [...new Set(samples.flatMap(({ work }) => work.map(({ kind }) => kind)))].sort();
-  const errors = heldOutErrors(kinds, samples);
+  const groups = groupsOf(samples);
+  const errors = heldOutErrors(kinds, samples, groups);
   const costs = solve(kinds, samples);
   return new Map(
     kinds.map((kind, at): [string, FittedKind] => {
       const own = errors.flatMap((error, index) => (samples[index]?.kind === kind ? [error] : []));
+      const apart = new Set(groups.filter((_, index) => samples[index]?.kind === kind)).size;
       const [run, mac, byte, weight] = [...costs.slice(at * COSTS.length)] as [
         number,
         number,
@@ -46,22 +51,38 @@ export function fitCosts(samples: readonly Sample[]): Map<string, FittedKind> {
           byte,
           weight,
           samples: own.length,
-          ...(own.length < FOLDS ? {} : { error: median(own) }),
+          ...(apart < FOLDS ? {} : { error: median(own) }),
         },
       ];
     }),
   );
 }
 
-function heldOutErrors(kinds: readonly string[], samples: readonly Sample[]): number[] {
+/** By sample: the number of its group, in order of their first samples. */
+function groupsOf(samples: readonly Sample[]): number[] {
+  const numbers = new Map<string | number, number>();
+  return samples.map(({ group }, index) => {
+    const key = group ?? index;
+    const number = numbers.get(key) ?? numbers.size;
+    numbers.set(key, number);
+    return number;
+  });
+}
+
+function heldOutErrors(
+  kinds: readonly string[],
+  samples: readonly Sample[],
+  groups: readonly number[],
+): number[] {
   const errors = new Array<number>(samples.length).fill(0);
+  const foldOf = (index: number): number => (groups[index] as number) % FOLDS;
   for (let fold = 0; fold < FOLDS; fold++) {
     const costs = solve(
       kinds,
-      samples.filter((_, index) => index % FOLDS !== fold),
+      samples.filter((_, index) => foldOf(index) !== fold),
     );
     for (const [index, { work, ms }] of samples.entries()) {
-      if (index % FOLDS !== fold) continue;
+      if (foldOf(index) !== fold) continue;
       const row = rowOf(kinds, work);
       const predicted = row.reduce((sum, value, column) => sum + value * (costs[column] as number), 0);
       errors[index] = Math.abs(predicted - ms) / ms;
@@ -141,13 +162,4 @@ function descend(gram: readonly Float64Array[], gradient: Float64Array): Float64
     if (moved < STEADY) break;
   }
   return found;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  if (sorted.length === 0) return Number.NaN;
-  return sorted.length % 2 === 1
-    ? (sorted[middle] as number)
-    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }

@@ -19,6 +19,12 @@ export interface Reading {
   readonly restMs?: number | undefined;
 }
 
+/** What a task that has not ended took so far. */
+export interface RunningReading extends Pick<Reading, 'device' | 'computeMs' | 'profiledMs'> {
+  /** Milliseconds it takes as a rule. */
+  readonly usualMs: number;
+}
+
 /** A device hangs where so many tasks in a row passed their deadline, and nothing came from it for this long. */
 const SILENT_TASKS = 2;
 const SILENT_MS = 2_000;
@@ -91,6 +97,14 @@ export class Devices {
     }
     const slower = (known.speed.value ?? typical) / typical;
     if (restMs !== undefined) known.link.add(task, restMs, slower, now);
+  }
+
+  /** Tasks that take longer than they should. Where most devices have such tasks it is not the devices. */
+  running(readings: readonly RunningReading[]): void {
+    const late = new Set(readings.map(({ device }) => device));
+    if (2 * late.size > this.usable().size) return;
+    for (const { device, computeMs, profiledMs, usualMs } of readings)
+      if (profiledMs > 0) this.#of(device).speed.running(computeMs / profiledMs, computeMs - usualMs);
   }
 
   /** Tasks passed their deadline and nothing came from it meanwhile. */

@@ -30,7 +30,14 @@ function slowerDevice(device: Device, by: number): Device {
     kind,
     { run: cost.run * by, mac: cost.mac * by, byte: cost.byte * by, weight: cost.weight * by },
   ]);
-  return { ...device, kinds: new Map(kinds), taskMs: device.taskMs * by, byteMs: device.byteMs * by };
+  const { taskMs, byteMs, afterMs = 0 } = device;
+  return {
+    ...device,
+    kinds: new Map(kinds),
+    taskMs: taskMs * by,
+    byteMs: byteMs * by,
+    afterMs: afterMs * by,
+  };
 }
 
 function slowerMedium(medium: Medium, by: number): Medium {

@@ -3,6 +3,8 @@
 import type { Fleet } from '../cost/fleet.ts';
 import { factoredFleet } from './factored-fleet.ts';
 
+/** What lies about that: plans for these share much, but not every sub-model. */
+const ABOUT = [2, 3, 5, 7] as const;
 /** HotEdge'19 slows a device down to a quarter. */
 const SLOW = 4;
 
@@ -17,4 +19,17 @@ export function* likelyFleets(fleet: Fleet): Generator<Fleet> {
     const others = new Set(ids.filter((each) => each !== id));
     yield factoredFleet(fleet, { present: others, speed: () => 1, link });
   }
+}
+
+/** Each device once at other speeds than that; for these the cuts of plans for likely fleets will do. */
+export function* nearbyFleets(fleet: Fleet): Generator<Fleet> {
+  const ids = fleet.devices.map(({ id }) => id);
+  if (ids.length < 2) return;
+  for (const slower of ABOUT)
+    for (const id of ids)
+      yield factoredFleet(fleet, {
+        present: new Set(ids),
+        speed: (each) => (each === id ? slower : 1),
+        link: () => 1,
+      });
 }

@@ -5,7 +5,7 @@ import type { Telemetry } from '../../schema/generated/telemetry.ts';
 import { computeMs, type Device } from '../cost/fleet.ts';
 import type { Work } from '../cost/work.ts';
 import type { Draft } from '../draft.ts';
-import type { Reading } from './devices.ts';
+import type { Reading, RunningReading } from './devices.ts';
 
 /** What must be known of a plan to judge what its tasks took. */
 export interface PlanExpectations {
@@ -53,6 +53,8 @@ export function expectationsOf(digest: string, plan: Plan, draft: Draft): PlanEx
 
 export interface Told {
   readonly readings: readonly Reading[];
+  /** Of tasks that have not ended. */
+  readonly running: readonly RunningReading[];
   /** Frames' worth of tasks that were answered. */
   readonly frames: number;
   /** Timeouts of workers from which no answer came. */
@@ -61,13 +63,19 @@ export interface Told {
 
 /** What a telemetry document says of plans that are known. */
 export function readingsOf(
-  { tasks, workers }: Pick<Telemetry, 'tasks' | 'workers'>,
+  { tasks, workers, running = [] }: Pick<Telemetry, 'tasks' | 'workers' | 'running'>,
   plans: ReadonlyMap<string, PlanExpectations>,
   devices: ReadonlyMap<string, Device>,
 ): Told {
   const readings: Reading[] = [];
   const answered = new Set<string>();
   const longest = new Map<string, number>();
+  const isTelling = (plan: PlanExpectations, device: Device, profiledMs: number): boolean => {
+    const key = `${plan.digest} ${device.id}`;
+    const most = longest.get(key) ?? longestMs(plan, device);
+    longest.set(key, most);
+    return profiledMs >= TELLING * most;
+  };
   let frames = 0;
   for (const row of tasks) {
     answered.add(row.worker);
@@ -78,22 +86,28 @@ export function readingsOf(
     frames += row.count / plan.tasksPerFrame;
     if (device === undefined || task === undefined) continue;
     const profiledMs = computeMs(device, task.work);
-    const key = `${row.plan} ${row.worker}`;
-    const most = longest.get(key) ?? longestMs(plan, device);
-    longest.set(key, most);
     readings.push({
       device: row.worker,
       task: `${row.plan} ${task.sort}`,
       computeMs: row.computeMs,
       profiledMs,
-      telling: profiledMs >= TELLING * most,
+      telling: isTelling(plan, device, profiledMs),
       restMs: row.restMs,
     });
   }
   const silent = workers
     .filter(({ worker, timeouts }) => timeouts > 0 && !answered.has(worker))
     .map(({ worker, timeouts }) => ({ device: worker, timeouts }));
-  return { readings, frames, silent };
+  const overdue = running.flatMap(({ worker, plan: digest, task: id, computeMs: elapsedMs, usualMs }) => {
+    const plan = plans.get(digest);
+    const device = devices.get(worker);
+    const work = plan?.tasks.get(id)?.work;
+    if (plan === undefined || device === undefined || work === undefined) return [];
+    const profiledMs = computeMs(device, work);
+    if (!isTelling(plan, device, profiledMs)) return [];
+    return [{ device: worker, computeMs: elapsedMs, profiledMs, usualMs }];
+  });
+  return { readings, running: overdue, frames, silent };
 }
 
 /** Milliseconds that the longest of a plan's tasks for a device takes there by its profile. */

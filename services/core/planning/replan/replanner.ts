@@ -5,12 +5,13 @@
 
 import type { Fleet } from '../cost/fleet.ts';
 import type { Draft, Prediction } from '../draft.ts';
-import { Devices, type DevicesOptions, type Reading } from './devices.ts';
+import { Devices, type DevicesOptions, type Reading, type RunningReading } from './devices.ts';
+import { middle } from './factored-fleet.ts';
 import { Patience } from './patience.ts';
 import { type ReplanPolicy, type Thresholds, thresholds } from './policy.ts';
 import { presentDraft, sameDraft } from './present-draft.ts';
 
-export type { Reading } from './devices.ts';
+export type { Reading, RunningReading } from './devices.ts';
 export type { ReplanPolicy } from './policy.ts';
 
 /** `fleet` has every device that may come, there or not. */
@@ -41,6 +42,8 @@ const SWITCH_MS = 500;
  * to little more, and costs time on the hub.
  */
 const SAME = 1.15;
+/** As long as devices are as fast as each other as they were: all of them together may be this much slower, or faster. */
+const TOGETHER = 1.5;
 /** Age at which frames count half for their rate. */
 const RATE_MS = 4_000;
 
@@ -92,6 +95,11 @@ export class Replanner {
     for (const reading of readings) this.#devices.read(reading);
   }
 
+  /** Tasks have not ended that should have. */
+  overdue(readings: readonly RunningReading[]): void {
+    this.#devices.running(readings);
+  }
+
   /** Frames were finished; parts of one count as parts. */
   finished(frames: number): void {
     const now = this.#options.now();
@@ -131,7 +139,8 @@ export class Replanner {
     if (pays && wait === 0) return { draft, why: 'gain', fromMs, toMs };
     this.#dueAt = pays ? now() + wait : Number.POSITIVE_INFINITY;
     this.#looked = factors;
-    this.#lookedRate = this.rate;
+    // Where hardly anything would be saved, more frames save no more.
+    this.#lookedRate = this.#gains(fromMs, toMs) ? this.rate : Number.POSITIVE_INFINITY;
     return undefined;
   }
 
@@ -144,10 +153,13 @@ export class Replanner {
 
   /** Both conditions of the policy: enough to be no error of the figures, and repaid within the horizon. */
   #pays(fromMs: number, toMs: number): boolean {
-    const { gain, horizonMs } = this.#thresholds;
+    const { horizonMs } = this.#thresholds;
     const { switchMs = SWITCH_MS } = this.#options;
-    const saved = fromMs - toMs;
-    return saved > gain * fromMs && (saved * this.rate * horizonMs) / 1000 > switchMs;
+    return this.#gains(fromMs, toMs) && ((fromMs - toMs) * this.rate * horizonMs) / 1000 > switchMs;
+  }
+
+  #gains(fromMs: number, toMs: number): boolean {
+    return fromMs - toMs > this.#thresholds.gain * fromMs;
   }
 
   /** Whether a factor, or who is there, or how much there is to do, differs from when it was last planned for. */
@@ -155,9 +167,12 @@ export class Replanner {
     const looked = this.#looked;
     if (looked === undefined || looked.size !== factors.size || this.rate > 2 * this.#lookedRate) return true;
     if (this.#options.now() >= this.#dueAt) return true;
+    const [typical, typicalBefore] = [typicalSpeed(factors), typicalSpeed(looked)];
+    if (differs(typical, typicalBefore, TOGETHER)) return true;
     for (const [id, { speed, link }] of factors) {
       const before = looked.get(id);
-      if (before === undefined || differs(speed, before.speed) || differs(link, before.link)) return true;
+      if (before === undefined || differs(link, before.link)) return true;
+      if (differs(speed / typical, before.speed / typicalBefore)) return true;
     }
     return false;
   }
@@ -173,6 +188,10 @@ export class Replanner {
   }
 }
 
-function differs(a: number, b: number): boolean {
-  return a > b * SAME || b > a * SAME;
+function typicalSpeed(factors: ReturnType<Devices['factors']>): number {
+  return middle([...factors.values()].map(({ speed }) => speed));
+}
+
+function differs(a: number, b: number, by = SAME): boolean {
+  return a > b * by || b > a * by;
 }

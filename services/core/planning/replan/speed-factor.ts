@@ -12,6 +12,14 @@ const CHANGES = [
   { witnesses: 2, by: 2.5 },
   { witnesses: 4, by: 1.5 },
 ] as const;
+/** A task that still runs, and has taken this many times the estimate, is as good as two that have ended. */
+const OVERDUE = 2.5;
+/** And so many milliseconds more than it should: shorter ones are any machine's hiccups. */
+const OVERDUE_MS = 500;
+/** One that has taken so long is taken to need half as long again: too slow a guess costs little, too quick a one a frame. */
+const STILL = 1.5;
+/** What it took in the end, at least, as a share of the guess, for it to have been the processor. */
+const CONFIRMED = 1 / 2;
 /** Fewer ratios than these, and no change among them, say nothing yet. */
 const ENOUGH = 6;
 /** Measured over predicted beyond these says more of the prediction. */
@@ -30,29 +38,61 @@ export class SpeedFactor {
   #changed = false;
   /** Weights keep their proportions as time goes by, so the median changes with a new ratio only. */
   #median: number | undefined;
+  /** What tasks that still run say, until they end. */
+  #overdue: number | undefined;
 
   /** A measured over a predicted time; `now` in monotonic milliseconds. */
   add(ratio: number, now: number): void {
     if (!(ratio > 0)) return;
-    this.#samples.push({ ratio: Math.min(MOST, Math.max(LEAST, ratio)), at: now });
+    const sample = { ratio: Math.min(MOST, Math.max(LEAST, ratio)), at: now };
+    const overdue = this.#overdue !== undefined && sample.ratio >= CONFIRMED * this.#overdue;
+    this.#overdue = undefined;
+    this.#samples.push(sample);
     if (this.#samples.length > KEPT) this.#samples.shift();
     const settled = weightedMedian(this.#samples, now);
+    if (overdue) {
+      // It was overdue, and has ended as late as that.
+      this.#changeTo([sample], now);
+      return;
+    }
     for (const { witnesses, by } of CHANGES) {
       const last = this.#samples.slice(-witnesses);
       const slower = last.every((sample) => sample.ratio >= settled * by);
       const faster = last.every((sample) => sample.ratio * by <= settled);
       if (last.length < witnesses || (!slower && !faster)) continue;
-      this.#samples = last;
-      this.#changed = true;
-      this.#median = weightedMedian(last, now);
+      this.#changeTo(last, now);
       return;
     }
     this.#median = settled;
   }
 
+  /**
+   * A task runs for so many times its predicted time already, `lateMs` longer than by the factor it should. Counts until
+   * the next one ends: then that says whether it was the processor.
+   */
+  running(ratio: number, lateMs: number): void {
+    const settled = this.#settled;
+    if (settled === undefined || !(ratio > 0)) return;
+    const before = this.#samples.at(-1)?.ratio ?? 0;
+    const second = before >= settled * OVERDUE;
+    if (ratio < settled * OVERDUE || (!second && lateMs < OVERDUE_MS)) return;
+    const guess = Math.max(STILL * ratio, second ? before : 0);
+    this.#overdue = Math.min(MOST, Math.max(guess, this.#overdue ?? 0));
+  }
+
   /** The factor; undefined while too little was measured. */
   get value(): number | undefined {
+    return this.#overdue ?? this.#settled;
+  }
+
+  get #settled(): number | undefined {
     return this.#samples.length < (this.#changed ? 1 : ENOUGH) ? undefined : this.#median;
+  }
+
+  #changeTo(samples: Sample[], now: number): void {
+    this.#samples = samples;
+    this.#changed = true;
+    this.#median = weightedMedian(samples, now);
   }
 
   /** When something was measured last. */

@@ -5,9 +5,10 @@ import type { Analysis } from '../../tiling/analyse.ts';
 import type { Cover, FusedBlock } from '../../tiling/types.ts';
 import { sumWork, type Work } from '../cost/work.ts';
 import type { CutCodec } from '../draft.ts';
+import type { Arrangement } from './covers.ts';
 import type { Line } from './positions.ts';
 import type { SearchSpace } from './space.ts';
-import type { PartCost, Span, TensorBytes } from './span.ts';
+import type { Overlap, PartCost, Span, TensorBytes } from './span.ts';
 import { type CutFacts, RAW_FORM, type WireForm } from './wire-form.ts';
 
 const spaces = new WeakMap<SearchSpace, Map<string, SearchSpace>>();
@@ -83,6 +84,10 @@ class CodedSpan implements Span {
     return this.#plain.extents;
   }
 
+  overlap(arrangement: Arrangement): Overlap | undefined {
+    return this.#plain.overlap(arrangement);
+  }
+
   estimate(cover: Cover): readonly PartCost[] | undefined {
     const { whole } = this;
     const plain = this.#plain.whole;
@@ -104,7 +109,10 @@ class CodedSpan implements Span {
     return this.#plain.tiles(cover)?.map((part) => this.#code(part));
   }
 
+  /** Strips are cut from tensors as the graph has them: tiles that hand them on have no codec at their ends. */
   reuse(cover: Cover): readonly PartCost[] | undefined {
+    const { inputs, outputs } = this.block;
+    if ([...inputs, ...outputs].some((name) => this.#form.of(name).codec !== 'raw')) return undefined;
     return this.#plain.reuse(cover)?.map((part) => this.#code(part));
   }
 

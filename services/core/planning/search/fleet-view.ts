@@ -143,8 +143,21 @@ function kindKey({ kinds, taskMs, byteMs, medium }: Device, { media, hub }: Flee
 }
 
 /** Milliseconds of a device's processor for a task: taking it in, computing, and sending what it made. */
-export function taskMs({ device, times, deflate }: Member, cost: PartCost): number {
-  const { work, share, bytesIn, bytesOut, packedIn = 0, packedOut = 0 } = cost;
+export function taskMs(member: Member, cost: PartCost): number {
+  const { share, bytesIn, bytesOut, packedIn = 0, packedOut = 0 } = cost;
+  const { device, deflate } = member;
+  const { fixed, growing } = timesOf(member, cost.work);
+  const bytesMs = device.byteMs * (bytesIn + bytesOut);
+  const packMs = deflate.inflateMs * packedIn + deflate.deflateMs * packedOut;
+  return fixed + growing * (share ?? 1) + bytesMs + packMs;
+}
+
+/** Of those, what a task takes whatever share of the work it is. */
+export function fixedMs(member: Member, { work }: PartCost): number {
+  return timesOf(member, work).fixed;
+}
+
+function timesOf({ device, times }: Member, work: Work): { fixed: number; growing: number } {
   let known = times.get(work);
   if (known === undefined) {
     const fixed = computeMs(
@@ -154,9 +167,7 @@ export function taskMs({ device, times, deflate }: Member, cost: PartCost): numb
     known = { fixed, growing: computeMs(device, work) - fixed };
     times.set(work, known);
   }
-  const bytesMs = device.byteMs * (bytesIn + bytesOut);
-  const packMs = deflate.inflateMs * packedIn + deflate.deflateMs * packedOut;
-  return known.fixed + known.growing * (share ?? 1) + bytesMs + packMs;
+  return known;
 }
 
 /** Milliseconds of the hub's processor for sending a part its inputs. */

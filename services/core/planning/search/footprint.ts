@@ -34,10 +34,10 @@ const MOVE = 40;
 
 /** The footprint of a block that can be tiled; undefined where its outputs have no rows and columns. */
 export function footprintOf(graph: Graph, analysis: Analysis, block: FusedBlock): Footprint | undefined {
-  const frame = frameOf(graph, analysis, block);
-  if (frame === undefined) return undefined;
-  const { rows, columns, probes } = frame;
-  const regions = blockRegions(graph, analysis, block, probes);
+  const extents = extentsOf(graph, analysis, block);
+  if (extents === undefined) return undefined;
+  const { rows, columns } = extents;
+  const regions = blockRegions(graph, analysis, block, probesOf(graph, analysis, block));
   const at = { row: Math.floor(rows / 2) / rows, column: Math.floor(columns / 2) / columns };
   const size = { row: 1 / rows, column: 1 / columns };
   const reach = (name: string, rectangle: Rectangle | undefined, weight: number): Reach => {
@@ -68,19 +68,31 @@ export function footprintOf(graph: Graph, analysis: Analysis, block: FusedBlock)
   };
 }
 
-/** The largest output's extents, and one position in the middle of every output. */
-function frameOf(graph: Graph, analysis: Analysis, block: FusedBlock) {
-  const probes = new Map<string, Rectangle>();
+/** Rows and columns of a block's largest output; undefined where one of its outputs has none. */
+export function extentsOf(
+  graph: Graph,
+  analysis: Analysis,
+  block: FusedBlock,
+): { readonly rows: number; readonly columns: number } | undefined {
   let [rows, columns] = [0, 0];
   for (const name of block.outputs) {
     const axes = analysis.axes.get(name);
     const shape = graph.tensors.get(name)?.shape;
     if (axes === undefined || shape === undefined) return undefined;
-    probes.set(name, middle(shape, axes));
     if ((shape[axes.row] as number) * (shape[axes.column] as number) > rows * columns)
       [rows, columns] = [shape[axes.row] as number, shape[axes.column] as number];
   }
-  return { rows, columns, probes };
+  return { rows, columns };
+}
+
+/** One position in the middle of every output. */
+function probesOf(graph: Graph, analysis: Analysis, block: FusedBlock): Map<string, Rectangle> {
+  return new Map(
+    block.outputs.map((name) => [
+      name,
+      middle(graph.tensors.get(name)?.shape ?? [], analysis.axes.get(name) as SpatialAxes),
+    ]),
+  );
 }
 
 function middle(shape: readonly number[], axes: SpatialAxes): Rectangle {

@@ -8,7 +8,7 @@ import { bytesOn, fits, type Holding, holdingsOf, together } from './memory-of.t
 import { type Estimated, sharedOptions, type TimedStep, wholeOptions } from './options.ts';
 import type { SearchSpace } from './space.ts';
 import type { Span } from './span.ts';
-import type { LatencyPlans, Step } from './step.ts';
+import { type LatencyPlans, type Step, stepsTo } from './step.ts';
 
 interface Label {
   readonly ms: number;
@@ -56,7 +56,7 @@ export function latencyWithin(space: SearchSpace, view: FleetView, members: read
   const ends = reached[space.end] as Label[];
   const best = (shared: boolean): readonly Step[] | undefined => {
     const label = ends.find((end) => end.shared === shared);
-    return label && stepsTo(label);
+    return label && stepsTo(label, ({ step }) => step);
   };
   return { whole: best(false), shared: best(true) };
 }
@@ -75,7 +75,7 @@ function waysOf(view: FleetView, span: Span, members: readonly Member[], budget:
 }
 
 /** Shared options of a span that may be worked out, those that seem fastest first. */
-const MOST_BUILT = 24;
+const MOST_BUILT = 48;
 
 function estimated(view: FleetView, span: Span, members: readonly Member[]): Estimated[] {
   const options = sharedOptions(view, span, members).flatMap((option) => option.estimate() ?? []);
@@ -156,10 +156,4 @@ function within(a: ReadonlyMap<number, Holding>, b: ReadonlyMap<number, Holding>
     if (subModels > other.subModels) return false;
   }
   return true;
-}
-
-function stepsTo(end: Label): Step[] {
-  const steps: Step[] = [];
-  for (let at: Label | undefined = end; at?.step !== undefined; at = at.before) steps.unshift(at.step);
-  return steps;
 }

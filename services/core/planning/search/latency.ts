@@ -8,7 +8,7 @@ import { latencyWithin } from './latency-within.ts';
 import { fits, holdingsOf, together } from './memory-of.ts';
 import { type Estimated, type Option, sharedOptions, type TimedStep, wholeOptions } from './options.ts';
 import type { SearchSpace } from './space.ts';
-import type { LatencyPlans, Step } from './step.ts';
+import { type LatencyPlans, type Step, stepsTo } from './step.ts';
 
 interface Reached {
   readonly ms: number;
@@ -36,7 +36,8 @@ export function latencyPlans(
   { members = view.members, limitMs = Number.POSITIVE_INFINITY }: LatencyOptions = {},
 ): LatencyPlans {
   const [whole, shared] = leastLatency(space, view, members, limitMs);
-  const plans = { whole: whole && stepsTo(whole), shared: shared && stepsTo(shared) };
+  const steps = (end: Reached | undefined) => end && stepsTo(end, ({ step }) => step);
+  const plans = { whole: steps(whole), shared: steps(shared) };
   const found = [plans.whole, plans.shared];
   // Blocks fit one by one; where they do not fit together, memory has to be searched with.
   if (found.every((steps) => steps === undefined || fits(view, together(steps.map(holdingsOf)))))
@@ -52,6 +53,7 @@ function leastLatency(
 ): Best {
   const best: Best[] = [[{ ms: 0, before: undefined, step: undefined }, undefined]];
   const kinds = kindsOf(members);
+  const trust = new Trust();
   for (let to = 1; to <= space.end; to++) {
     const here: Best = [undefined, undefined];
     const consider = (which: 0 | 1, before: Reached, { step, ms }: TimedStep): void => {
@@ -73,9 +75,12 @@ function leastLatency(
       for (const option of sharedOptions(view, span, members))
         options.push({ atLeast: before.ms + option.atLeast, before, option });
     }
-    for (const { before, option } of promising(options, () => here[1]?.ms ?? limitMs, space.end)) {
+    const found = promising(options, { best: () => here[1]?.ms ?? limitMs, cuts: space.end, trust });
+    for (const { before, option } of found) {
       const built = option.build();
-      if (built !== undefined) consider(1, before, built);
+      if (built === undefined) continue;
+      trust.learn(option.ms, built.ms);
+      consider(1, before, built);
     }
     best.push(here);
   }
@@ -88,23 +93,49 @@ interface Pending {
   readonly option: Option;
 }
 
-/** Estimates are within this of what they stand for, nearly always. */
+/** Estimates are within this of what they stand for, nearly always; where maps are large much nearer. */
 const SLACK = 0.12;
+const LEAST_SLACK = 0.03;
+/** Estimates that tell how far they are to be trusted. */
+const LESSONS = 8;
+/** What others are off, for the most that these are. */
+const MARGIN = 2;
+
+/** How far the estimates of a search were off. */
+class Trust {
+  #lessons = 0;
+  #worst = 0;
+
+  learn(estimatedMs: number, builtMs: number): void {
+    // Of shards and the like nothing is estimated.
+    if (estimatedMs === builtMs) return;
+    this.#lessons++;
+    this.#worst = Math.max(this.#worst, Math.abs(builtMs / estimatedMs - 1));
+  }
+
+  get slack(): number {
+    if (this.#lessons < LESSONS) return SLACK;
+    return Math.min(SLACK, Math.max(LEAST_SLACK, MARGIN * this.#worst));
+  }
+}
+
 /** Operators times tiles that a search works out, over all cuts: tens of microseconds each. */
 const EFFORT = 8_000;
 /** Of which so many are spent on options that estimates speak against: on small models they say little. */
-const FREE_EFFORT = 3_000;
+const FREE_EFFORT = 1_500;
 /** Options worked out at every cut, whatever they cost. */
 const LEAST_BUILT = 2;
 
 /** The options that may be the best at a cut, the most promising first; `best` is what has been found so far. */
 function* promising(
   options: Pending[],
-  best: () => number,
-  cuts: number,
+  { best, cuts, trust }: { readonly best: () => number; readonly cuts: number; readonly trust: Trust },
 ): Generator<{ before: Reached; option: Estimated }> {
+  // Something to hold the others against: on a short span little is done twice.
+  const short = options.at(-1);
+  const first = short?.option.certain ? short.option.estimate(best() - short.before.ms) : undefined;
+  let least = Math.min(best(), first === undefined ? best() : (short?.before.ms ?? 0) + first.ms);
   options.sort((a, b) => a.atLeast - b.atLeast);
-  let least = best();
   const found: { total: number; before: Reached; option: Estimated }[] = [];
   for (const { atLeast, before, option } of options) {
     if (atLeast > least) break;
@@ -112,13 +143,17 @@ function* promising(
     if (estimated === undefined) continue;
     const total = before.ms + estimated.ms;
     found.push({ total, before, option: estimated });
-    least = Math.min(least, total);
+    if (option.certain) least = Math.min(least, total);
   }
   found.sort((a, b) => a.total - b.total);
   let effort = 0;
-  for (const [built, next] of found.entries()) {
-    if (next.total > best() * (1 + SLACK) && effort > FREE_EFFORT / cuts) return;
+  let built = 0;
+  for (const next of found) {
     if (built >= LEAST_BUILT && effort > EFFORT / cuts) return;
+    // What was reached before it is no estimate.
+    const atBest = next.total - trust.slack * next.option.ms;
+    if (atBest > best() && effort > FREE_EFFORT / cuts) continue;
+    built++;
     effort += next.option.effort;
     yield next;
   }
@@ -133,10 +168,4 @@ function kindsOf(members: readonly Member[]): Member[] {
     if (!kinds.has(key)) kinds.set(key, member);
   }
   return [...kinds.values()];
-}
-
-function stepsTo(reached: Reached): Step[] {
-  const steps: Step[] = [];
-  for (let at: Reached | undefined = reached; at?.step !== undefined; at = at.before) steps.unshift(at.step);
-  return steps;
 }

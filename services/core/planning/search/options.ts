@@ -1,13 +1,13 @@
 /** The ways to run one span on several devices: estimated first, so that few are worked out. */
 
 import type { Cover } from '../../tiling/types.ts';
-import { balance, speedShares } from './balance.ts';
+import { balance, inTurn, speedShares } from './balance.ts';
+import { bound } from './bound.ts';
 import { type Arrangement, arrangements, evenCover } from './covers.ts';
 import type { FleetView, Member } from './fleet-view.ts';
-import { taskMs } from './fleet-view.ts';
 import { inGrains } from './grains.ts';
-import { bytesOn, fits, holdingsOf } from './memory-of.ts';
-import { type Assigned, schedule } from './schedule.ts';
+import { bytesOn, fitsOn, fitsStep } from './memory-of.ts';
+import { type Assigned, aloneOn, schedule } from './schedule.ts';
 import type { PartCost, Span } from './span.ts';
 import { type Step, wholeStep } from './step.ts';
 import { isUniform, ranked, subsetsOf } from './subsets.ts';
@@ -30,19 +30,24 @@ export interface Estimated {
 export interface Option {
   /** About the least it can take. */
   readonly atLeast: number;
-  /** undefined where it cannot be done; roughly where it is far from taking less than `worthMs`. */
+  /** Whether what can be estimated can be done: not where memory is short. */
+  readonly certain: boolean;
+  /** undefined where it cannot be done, or hardly in less than `worthMs`; roughly where it is far from that. */
   estimate(worthMs?: number): Estimated | undefined;
 }
 
-/** Tiles for each device that are tried where its memory is short. */
+/** Tiles for each device, beside one. */
 const FINER = [2, 4, 9, 16, 25];
+
+/** What more tiles for each device may save at the least, for them to be tried where memory does not ask for them. */
+const WORTH = 0.97;
 
 /** A span in one piece, on each of the devices given that can hold it. */
 export function wholeOptions(view: FleetView, span: Span, members: readonly Member[]): TimedStep[] {
   const options: TimedStep[] = [];
   for (const member of members) {
-    const step = wholeStep(span, [member.index]);
-    if (fits(view, holdingsOf(step))) options.push({ step, ms: schedule(view, step.parts).ms });
+    if (!fitsOn(member, span.whole)) continue;
+    options.push({ step: wholeStep(span, [member.index]), ms: aloneOn(view, member, span.whole) });
   }
   return options;
 }
@@ -70,22 +75,82 @@ function tileOptions(view: FleetView, span: Span, members: readonly Member[], op
   const short = members.some((member) => bytesOn(member, all) > member.device.memoryBytes);
   const uniform = isUniform(members);
   const { rows, columns } = span.extents;
-  if (count > 1 && !uniform) {
-    const atLeast = bound(view, span, members, count);
-    for (const arrangement of arrangements(count, rows, columns))
+  if (short && (count === 1 || uniform)) reuseOptions(view, span, members, options);
+  if (short && count > 1 && uniform) columnOptions(view, span, members, options);
+  const anyone = [members.map(({ index }) => index)];
+  const tiles = (arrangement: Arrangement, worthMs?: number): Estimated | undefined =>
+    uniform || count === 1
+      ? evenTiles(view, span, anyone, arrangement)
+      : unequalTiles(view, span, members, arrangement, worthMs);
+  const once = bound(view, span, members, count);
+  for (const times of [1, ...FINER]) {
+    if (count === 1 && times === 1) continue;
+    // Nothing finer is tried: no bound is needed.
+    if (times > 2 && count > 1 && !uniform) break;
+    const atLeast = times === 1 ? once : bound(view, span, members, times * count);
+    if (!isTried(times, { short, uniform, devices: count, pays: atLeast < WORTH * once })) continue;
+    for (const arrangement of arrangements(times * count, rows, columns))
       options.push({
         atLeast,
-        estimate: (worthMs) => unequalTiles(view, span, members, arrangement, worthMs),
+        certain: !short,
+        estimate: (worthMs) =>
+          isHopeless(view, span, members, arrangement, worthMs) ? undefined : tiles(arrangement, worthMs),
       });
   }
-  if (short && (count === 1 || uniform)) reuseOptions(view, span, members, options);
-  const tiles = new Set(count > 1 && uniform ? [count, 2 * count] : []);
-  if (short && (count === 1 || uniform)) for (const finer of FINER) tiles.add(finer * count);
-  for (const number of tiles) {
-    const atLeast = bound(view, span, members, number);
-    for (const arrangement of arrangements(number, rows, columns))
-      options.push({ atLeast, estimate: () => evenTiles(view, span, members, arrangement) });
+}
+
+/**
+ * Tiles in columns, each bound to one device: it holds the sub-models of one column, where tiles that go to whoever is free
+ * need those of all places on every device.
+ */
+function columnOptions(view: FleetView, span: Span, members: readonly Member[], options: Option[]): void {
+  for (const times of FINER) {
+    const arrangement = new Array<number>(times).fill(members.length);
+    options.push({
+      atLeast: bound(view, span, members, times * members.length),
+      certain: false,
+      estimate: (worthMs) =>
+        isHopeless(view, span, members, arrangement, worthMs)
+          ? undefined
+          : evenTiles(
+              view,
+              span,
+              members.map(({ index }) => [index]),
+              arrangement,
+            ),
+    });
   }
+}
+
+/** What decides how many tiles for each device are tried. */
+interface Circumstances {
+  /** Some device has too little memory for the span in one piece. */
+  readonly short: boolean;
+  /** Any device may take any tile. */
+  readonly uniform: boolean;
+  readonly devices: number;
+  /** There is less to wait for than with one tile each, because the next is received while one is computed. */
+  readonly pays: boolean;
+}
+
+function isTried(times: number, { short, uniform, devices, pays }: Circumstances): boolean {
+  if (times === 1) return true;
+  if (devices === 1) return short || pays;
+  if (!uniform) return times === 2 && pays;
+  return times === 2 || short || (times === 4 && pays);
+}
+
+/** Whether tiles so arranged are not worth an estimate, for what they compute and read twice. */
+function isHopeless(
+  view: FleetView,
+  span: Span,
+  members: readonly Member[],
+  arrangement: Arrangement,
+  worthMs = Number.POSITIVE_INFINITY,
+): boolean {
+  const overlap = span.overlap(arrangement);
+  const parts = arrangement.reduce((sum, count) => sum + count, 0);
+  return overlap === undefined || bound(view, span, members, parts, overlap) > worthMs;
 }
 
 /**
@@ -98,7 +163,11 @@ function reuseOptions(view: FleetView, span: Span, members: readonly Member[], o
     const [strips] = arrangements(finer * members.length, rows, columns);
     if (strips === undefined) continue;
     const atLeast = bound(view, span, members, finer * members.length);
-    options.push({ atLeast, estimate: () => reusedTiles(view, span, members, evenCover(strips)) });
+    options.push({
+      atLeast,
+      certain: false,
+      estimate: () => reusedTiles(view, span, members, evenCover(strips)),
+    });
   }
 }
 
@@ -126,17 +195,17 @@ function reusedTiles(
   };
 }
 
-/** Tiles of one size, more than one for each device or not, each to whoever is free. */
+/** Tiles of one size, by turns to whoever is free of those named. */
 function evenTiles(
   view: FleetView,
   span: Span,
-  members: readonly Member[],
+  turns: readonly (readonly number[])[],
   arrangement: Arrangement,
 ): Estimated | undefined {
   const cover = evenCover(arrangement);
-  const on = members.map(({ index }) => index);
   const step = (costs: readonly PartCost[]): Step => {
-    return { span, mode: 'tile', parts: costs.map((cost) => ({ cost, on })), cover };
+    const parts = costs.map((cost, at): Assigned => ({ cost, on: turns[at % turns.length] ?? [] }));
+    return { span, mode: 'tile', parts, cover };
   };
   const estimate = span.estimate(cover);
   if (estimate === undefined) return undefined;
@@ -150,7 +219,7 @@ function evenTiles(
   };
 }
 
-/** A tile for each device, of the size that suits it. */
+/** Tiles for each device, of the size that suits it. */
 function unequalTiles(
   view: FleetView,
   span: Span,
@@ -163,10 +232,10 @@ function unequalTiles(
   const { cover, ms } = balanced;
   return {
     ms,
-    effort: span.block.nodes.length * members.length,
+    effort: span.block.nodes.length * arrangement.reduce((sum, tiles) => sum + tiles, 0),
     build() {
       const parts = span.tiles(cover)?.map((cost, at): Assigned => {
-        return { cost, on: [(members[at] as Member).index] };
+        return { cost, on: [inTurn(members, at).index] };
       });
       return parts && timed(view, { span, mode: 'tile', parts, cover });
     },
@@ -176,6 +245,7 @@ function unequalTiles(
 function shardOption(view: FleetView, span: Span, members: readonly Member[]): Option {
   return {
     atLeast: 0,
+    certain: true,
     estimate() {
       const step = shardStep(span, members);
       const exact = step && timed(view, step);
@@ -194,31 +264,5 @@ export function shardStep(span: Span, members: readonly Member[]): Step | undefi
 }
 
 function timed(view: FleetView, step: Step): TimedStep | undefined {
-  return fits(view, holdingsOf(step)) ? { step, ms: schedule(view, step.parts).ms } : undefined;
-}
-
-/** Share of a span that tiles may leave out: rows that a stride or a crop never reads. */
-const LEFT_OUT = 0.1;
-
-/**
- * What hardly any tiling can beat: the work over all processors at once, while the hub sends one input after the other:
- * on average a device waits for half of them, and for as many of the outputs. No less than every byte through the hub.
- */
-function bound(view: FleetView, span: Span, members: readonly Member[], parts: number): number {
-  const { whole } = span;
-  const { hub, media } = view.fleet;
-  const link = hub.medium === undefined ? undefined : media.get(hub.medium);
-  const byteMs = Math.max(hub.byteMs, link === undefined ? 0 : 1 / link.bytesPerMs);
-  const [speed, far] = members.reduce(
-    ([all, remote], member) => {
-      const own = 1 / Math.max(taskMs(member, whole), 1e-9);
-      return [all + own, remote + (member.local ? 0 : own)];
-    },
-    [0, 0],
-  );
-  const bytes = whole.bytesIn + whole.bytesOut;
-  // With more tiles than devices only the first of each is waited for.
-  const waits = (0.5 * bytes * byteMs * members.length) / parts;
-  const rate = speed - far + (far === 0 ? 0 : 1 / (1 / far + waits));
-  return (1 - LEFT_OUT) * Math.max(1 / rate, 2 * parts * hub.messageMs);
+  return fitsStep(view, step) ? { step, ms: schedule(view, step.parts).ms } : undefined;
 }

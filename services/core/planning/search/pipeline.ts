@@ -5,11 +5,12 @@
  */
 
 import type { FleetView, Member } from './fleet-view.ts';
-import { schedule } from './schedule.ts';
+import { fitsOn } from './memory-of.ts';
+import { aloneOn, schedule } from './schedule.ts';
 import type { SearchSpace } from './space.ts';
 import type { Span } from './span.ts';
 import { type Stage, sharedStages, wholeStage } from './stage.ts';
-import type { Step } from './step.ts';
+import { type Step, stepsTo, wholeStep } from './step.ts';
 
 export interface PipelineOptions {
   /** Devices in the order in which stages take them. */
@@ -44,9 +45,14 @@ export function pipelinePlan(
   options: PipelineOptions,
 ): readonly Step[] | undefined {
   const { limitMs = Number.POSITIVE_INFINITY } = options;
+  // By latency one label is as good as another or better, and all that is kept.
+  if (options.least === 'latency') {
+    const best = run(space, view, options, 1, limitMs);
+    return best && planTo(best);
+  }
   const rough = run(space, view, options, 1, limitMs);
   const best = run(space, view, options, MOST_LABELS, rough?.value ?? limitMs) ?? rough;
-  return best && stepsTo(best);
+  return best && planTo(best);
 }
 
 function run(
@@ -120,6 +126,7 @@ function stageFinder(view: FleetView, units: readonly Member[][], { several, lea
   const known = new Map<string, readonly Omit<Found, 'members'>[]>();
   const kinds = unitKinds(units);
   const work = (span: Span, members: readonly Member[], count: number): Omit<Found, 'members'>[] => {
+    if (least === 'latency' && !several) return aloneStage(view, span, members[0] as Member);
     const whole = wholeStage(view, span, members);
     const parted = members.length > 1 ? sharedStages(view, span, members) : [];
     return [...(whole === undefined ? [] : [whole]), ...parted].map((stage) => {
@@ -154,6 +161,15 @@ function stageFinder(view: FleetView, units: readonly Member[][], { several, lea
   };
 }
 
+const NO_LOADS: readonly number[] = [];
+
+/** Where one frame counts, what others would ask of the resources does not matter. */
+function aloneStage(view: FleetView, span: Span, member: Member): Omit<Found, 'members'>[] {
+  if (!fitsOn(member, span.whole)) return [];
+  const stage = { step: wholeStep(span, [member.index]), ownMs: 0, sharedMs: NO_LOADS };
+  return [{ stage, count: 1, latencyMs: aloneOn(view, member, span.whole) }];
+}
+
 /** Equal numbers for units of the same devices. */
 function unitKinds(units: readonly Member[][]): number[] {
   const kinds = new Map<string, number>();
@@ -179,11 +195,13 @@ function onto(step: Step, members: readonly Member[]): Step {
 
 function joined(before: Label, found: Found, least: PipelineOptions['least']): Label {
   const { stage, latencyMs: ms } = found;
+  if (least === 'latency') {
+    const latencyMs = before.latencyMs + ms;
+    return { ownMs: 0, sharedMs: NO_LOADS, latencyMs, value: latencyMs, before, found };
+  }
   const ownMs = Math.max(before.ownMs, stage.ownMs);
   const sharedMs = before.sharedMs.map((ms, at) => ms + (stage.sharedMs[at] as number));
-  const latencyMs = before.latencyMs + ms;
-  const value = least === 'latency' ? latencyMs : Math.max(ownMs, ...sharedMs);
-  return { ownMs, sharedMs, latencyMs, value, before, found };
+  return { ownMs, sharedMs, latencyMs: 0, value: Math.max(ownMs, ...sharedMs), before, found };
 }
 
 /** Adds a label unless another is as good in everything; drops what it beats. */
@@ -203,9 +221,6 @@ function beats(a: Label, b: Label, least: PipelineOptions['least']): boolean {
   return a.ownMs <= b.ownMs && a.sharedMs.every((ms, at) => ms <= (b.sharedMs[at] as number));
 }
 
-function stepsTo(end: Label): Step[] {
-  const steps: Step[] = [];
-  for (let at: Label | undefined = end; at?.found !== undefined; at = at.before)
-    steps.unshift(onto(at.found.stage.step, at.found.members));
-  return steps;
+function planTo(end: Label): Step[] {
+  return stepsTo(end, ({ found }) => found && onto(found.stage.step, found.members));
 }

@@ -35,7 +35,7 @@ export function predict(view: FleetView, input: CandidateInput): Candidate {
   const { strategy, steps, inFlight, form = RAW_FORM } = input;
   const alone = strategy === 'one-device' ? localAlone(view, steps) : undefined;
   const parts = steps.flatMap((step) => step.parts);
-  const latencyMs = alone ?? steps.reduce((sum, step) => sum + schedule(view, step.parts).ms, 0);
+  const latencyMs = alone ?? steps.reduce((sum, step) => sum + stepMs(view, step), 0);
   const only = view.members[parts[0]?.on[0] ?? -1]?.processor ?? HUB;
   const stream = alone === undefined ? steady(view, parts) : { periodMs: alone, bottleneck: only };
   const held = together(steps.map(holdingsOf));
@@ -59,6 +59,17 @@ export function predict(view: FleetView, input: CandidateInput): Candidate {
       memoryBytes,
     },
   };
+}
+
+const times = new WeakMap<FleetView, WeakMap<Step, number>>();
+
+/** Milliseconds of one step alone; worked out once where plans have it in common. */
+function stepMs(view: FleetView, step: Step): number {
+  const known = times.get(view) ?? new WeakMap<Step, number>();
+  times.set(view, known);
+  const ms = known.get(step) ?? schedule(view, step.parts).ms;
+  known.set(step, ms);
+  return ms;
 }
 
 /** Tasks of other blocks that one may have to wait for on a device: one computed, one received before it. */

@@ -30,13 +30,14 @@ export function refined<T extends Refinable>(plan: T, input: RefineInput<T>): T 
   let best = plan;
   if (forms.length < 2) return best;
   const tensors = cutTensors(plan.steps);
+  const kept = stripEnds(plan.steps);
   for (let round = 0; round < ROUNDS; round++) {
     const before = best;
     for (const tensor of tensors) {
       for (const to of formsOf(forms, tensor)) {
-        if (isSame(best.form.of(tensor), to)) continue;
+        if (isSame(best.form.of(tensor), to) || (to.codec !== 'raw' && kept.has(tensor))) continue;
         const form = changedForm(best.form, tensor, to);
-        const steps = recoded(plan.steps, form);
+        const steps = recoded(best.steps, form, tensor);
         if (!fits(view, together(steps.map(holdingsOf)))) continue;
         const next = input.predict(steps, form);
         if (score(next) < score(best) * (1 - 1e-9)) best = next;
@@ -45,6 +46,12 @@ export function refined<T extends Refinable>(plan: T, input: RefineInput<T>): T 
     if (best === before) break;
   }
   return best;
+}
+
+/** Tensors at the ends of blocks whose tiles hand strips to one another: those have no codec. */
+function stripEnds(steps: readonly Step[]): Set<string> {
+  const handing = steps.filter(({ reuse }) => reuse === true);
+  return new Set(handing.flatMap(({ span }) => [...span.block.inputs, ...span.block.outputs]));
 }
 
 /** Tensors that one block makes and a later one reads, in the order of the plan. */
@@ -68,11 +75,13 @@ export function codingOf(steps: readonly Step[], form: WireForm): Pick<Draft, 'c
   };
 }
 
-function recoded(steps: readonly Step[], form: WireForm): Step[] {
-  return steps.map((step) => ({
-    ...step,
-    parts: step.parts.map((part) => ({ ...part, cost: codedCost(part.cost, form) })),
-  }));
+/** Steps that make or read a tensor, by its new form; all others are the same. */
+function recoded(steps: readonly Step[], form: WireForm, tensor: string): Step[] {
+  return steps.map((step) => {
+    const { inputs, outputs } = step.span.block;
+    if (!inputs.includes(tensor) && !outputs.includes(tensor)) return step;
+    return { ...step, parts: step.parts.map((part) => ({ ...part, cost: codedCost(part.cost, form) })) };
+  });
 }
 
 function formsOf(forms: readonly WireForm[], tensor: string): TensorForm[] {

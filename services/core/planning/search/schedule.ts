@@ -19,38 +19,41 @@ export interface Schedule {
   readonly gathered: readonly number[];
 }
 
-/** Tasks a device holds: one computed, one received meanwhile. */
+/** Tasks a device holds where nothing else is said: one computed, one received meanwhile. */
 const SLOTS = 2;
 
 /** An output on its way back: computed at a moment, or arrived at the hub. */
 interface Pending {
   readonly part: number;
   readonly member: Member;
-  readonly at: number;
   readonly cost: PartCost;
-  readonly arrived: boolean;
+  at: number;
+  arrived: boolean;
 }
 
 interface LocalTask {
   readonly part: number;
-  readonly member: Member;
   readonly arrived: number;
   readonly ms: number;
   readonly cost: PartCost;
 }
 
-/** Where a part would go, and when. */
-interface Offer {
-  readonly member: Member;
-  readonly sendAt: number;
-  readonly sent: number;
-  readonly transferAt: number;
-  readonly arrived: number;
-  readonly computed: number;
-}
+/** Schedulers by fleets: a search asks for tens of thousands of schedules, and nothing in one of them waits. */
+const schedulers = new WeakMap<FleetView, Scheduler>();
 
 export function schedule(view: FleetView, parts: readonly Assigned[]): Schedule {
-  return new Scheduler(view).run(parts);
+  let scheduler = schedulers.get(view);
+  if (scheduler === undefined) {
+    scheduler = new Scheduler(view);
+    schedulers.set(view, scheduler);
+  }
+  return scheduler.run(parts);
+}
+
+/** What `schedule` says of a part that is alone in its block: nothing else is in its way. */
+export function aloneOn(view: FleetView, member: Member, cost: PartCost): number {
+  const arrived = sendMs(view, cost) + longest(member.down, cost.bytesIn);
+  return arrived + taskMs(member, cost) + longest(member.up, cost.bytesOut) + gatherMs(view, cost);
 }
 
 class Scheduler {
@@ -58,8 +61,10 @@ class Scheduler {
   readonly #free: Float64Array;
   /** Until when devices' processors compute what they have been given. */
   readonly #busy: Float64Array;
-  /** Moments at which the tasks of a device were done, by its position. */
-  readonly #done: (number[] | undefined)[] = [];
+  /** When a device is done with its last task and with the one before, by its position. */
+  readonly #last: Float64Array;
+  readonly #slot: Float64Array;
+  readonly #hasLocal: boolean;
   /** When the hub's processor serves messages: what it computes itself yields to them. */
   readonly #messages: [number, number][] = [];
   readonly #local: LocalTask[] = [];
@@ -72,25 +77,52 @@ class Scheduler {
     this.#view = view;
     this.#free = new Float64Array(view.resources.length);
     this.#busy = new Float64Array(view.resources.length);
+    this.#last = new Float64Array(view.members.length);
+    this.#slot = new Float64Array(view.members.length);
+    this.#hasLocal = view.members.some(({ local }) => local);
   }
 
   run(parts: readonly Assigned[]): Schedule {
-    this.#gathered = new Array<number>(parts.length).fill(-1);
-    for (const [part, { cost, on }] of inOrder(parts)) {
-      const from = this.#waitFor(cost.after ?? []);
-      let best: Offer | undefined;
-      for (const index of on) {
-        const offer = this.#offer(this.#view.members[index] as Member, cost, from);
-        if (best === undefined || offer.computed < best.computed) best = offer;
-      }
-      if (best === undefined) continue;
-      // Results that are there before it is sent go first: on a shared medium it waits for them.
-      if (this.#gatherUntil(best.sendAt)) best = this.#offer(best.member, cost, from);
-      this.#take(part, cost, best);
-    }
+    this.#clear(parts.length);
+    if (parts.some(waits)) {
+      // Those that take strips come after all that give some.
+      for (const [part, assigned] of parts.entries()) if (!waits(assigned)) this.#place(part, assigned);
+      for (const [part, assigned] of parts.entries()) if (waits(assigned)) this.#place(part, assigned);
+    } else for (let part = 0; part < parts.length; part++) this.#place(part, parts[part] as Assigned);
     this.#gatherUntil(Number.POSITIVE_INFINITY);
     this.#finishLocal();
-    return { ms: Math.max(...this.#gathered), gathered: this.#gathered };
+    const gathered = this.#gathered;
+    let ms = Number.NEGATIVE_INFINITY;
+    for (const at of gathered) if (at > ms) ms = at;
+    return { ms, gathered };
+  }
+
+  #clear(parts: number): void {
+    this.#free.fill(0);
+    this.#busy.fill(0);
+    this.#last.fill(0);
+    this.#slot.fill(0);
+    this.#messages.length = 0;
+    this.#local.length = 0;
+    this.#pending.length = 0;
+    this.#localDone = 0;
+    this.#gathered = new Array<number>(parts).fill(-1);
+  }
+
+  #place(part: number, { cost, on }: Assigned): void {
+    const { members } = this.#view;
+    const from = cost.after === undefined ? 0 : this.#waitFor(cost.after);
+    let best: Member | undefined;
+    let soonest = Number.POSITIVE_INFINITY;
+    for (const index of on) {
+      const member = members[index] as Member;
+      const computed = on.length === 1 ? 0 : this.#computedOn(member, cost, from);
+      if (best === undefined || computed < soonest) [best, soonest] = [member, computed];
+    }
+    if (best === undefined) return;
+    // Results that are there before it is sent go first: on a shared medium it waits for them.
+    this.#gatherUntil(this.#sendAt(best, from));
+    this.#take(part, cost, best, from);
   }
 
   /** When the last of some parts is gathered; whatever is gathered before it is so too. */
@@ -101,53 +133,62 @@ class Scheduler {
     return after.reduce((last, part) => Math.max(last, this.#gathered[part] as number), 0);
   }
 
-  #offer(member: Member, cost: PartCost, from: number): Offer {
-    const free = this.#free;
-    const done = this.#done[member.index];
-    const slot = done === undefined || done.length < SLOTS ? 0 : (done[done.length - SLOTS] as number);
-    const sendAt = Math.max(free[HUB] as number, slot, from);
+  /** When a part could be sent to a device: it has a place for one that it does not compute yet. */
+  #sendAt({ index, device }: Member, from: number): number {
+    const held = (device.slots ?? SLOTS) < SLOTS ? this.#last : this.#slot;
+    return Math.max(this.#free[HUB] as number, held[index] as number, from);
+  }
+
+  /** When a device would have computed a part. */
+  #computedOn(member: Member, cost: PartCost, from: number): number {
+    const sent = this.#sendAt(member, from) + sendMs(this.#view, cost);
+    const ms = taskMs(member, cost);
+    if (member.local) return this.#localEnd(Math.max(sent, this.#last[member.index] as number), ms);
+    const arrived = this.#transferAt(member.down, sent) + longest(member.down, cost.bytesIn);
+    return Math.max(arrived, this.#busy[member.processor] as number) + ms;
+  }
+
+  #take(part: number, cost: PartCost, member: Member, from: number): void {
+    const { index, processor, down } = member;
+    const sendAt = this.#sendAt(member, from);
     const sent = sendAt + sendMs(this.#view, cost);
     const ms = taskMs(member, cost);
+    let computed: number;
     if (member.local) {
-      const last = done?.at(-1) ?? 0;
-      const computed = this.#localEnd(Math.max(sent, last), ms);
-      return { member, sendAt, sent, transferAt: sent, arrived: sent, computed };
+      computed = this.#localEnd(Math.max(sent, this.#last[index] as number), ms);
+      this.#local.push({ part, arrived: sent, ms, cost });
+    } else {
+      const transferAt = this.#transferAt(down, sent);
+      const arrived = transferAt + longest(down, cost.bytesIn);
+      computed = Math.max(arrived, this.#busy[processor] as number) + ms;
+      this.#busy[processor] = computed + (member.device.afterMs ?? 0);
+      this.#occupy(down, transferAt, cost.bytesIn);
+      this.#pending.push({ part, member, at: computed, cost, arrived: false });
     }
-    const transferAt = this.#transferAt(member.down, sent);
-    const arrived = transferAt + longest(member.down, cost.bytesIn);
-    const busy = this.#busy[member.processor] as number;
-    return { member, sendAt, sent, transferAt, arrived, computed: Math.max(arrived, busy) + ms };
-  }
-
-  #take(part: number, cost: PartCost, offer: Offer): void {
-    const { member, sendAt, sent, transferAt, arrived, computed } = offer;
     this.#free[HUB] = sent;
-    this.#messages.push([sendAt, sent]);
-    this.#occupy(member.down, transferAt, cost.bytesIn);
-    const done = this.#done[member.index];
-    if (!member.local) this.#busy[member.processor] = computed;
-    if (done === undefined) this.#done[member.index] = [computed];
-    else done.push(computed);
-    if (member.local) this.#local.push({ part, member, arrived, ms: taskMs(member, cost), cost });
-    else this.#pending.push({ part, member, at: computed, cost, arrived: false });
+    if (this.#hasLocal) this.#messages.push([sendAt, sent]);
+    this.#slot[index] = this.#last[index] as number;
+    this.#last[index] = computed;
   }
 
-  /** Gathers what is computed and arrives up to a moment; returns whether there was anything. */
-  #gatherUntil(moment: number): boolean {
-    let any = false;
-    for (;;) {
-      let first: Pending | undefined;
-      for (const pending of this.#pending)
-        if (pending.at <= moment && (first === undefined || pending.at < first.at)) first = pending;
-      if (first === undefined) return any;
-      any = true;
-      const { part, member, at, cost, arrived } = first;
-      this.#pending.splice(this.#pending.indexOf(first), 1);
-      if (arrived) this.#gathered[part] = this.#message(at, cost);
+  /** Gathers what is computed and arrives up to a moment. */
+  #gatherUntil(moment: number): void {
+    const pending = this.#pending;
+    while (pending.length > 0) {
+      let first = 0;
+      for (let at = 1; at < pending.length; at++)
+        if ((pending[at] as Pending).at < (pending[first] as Pending).at) first = at;
+      const next = pending[first] as Pending;
+      if (!(next.at <= moment)) return;
+      pending.splice(first, 1);
+      const { part, member, cost } = next;
+      if (next.arrived) this.#gathered[part] = this.#message(next.at, cost);
       else {
-        const start = this.#transferAt(member.up, at);
+        const start = this.#transferAt(member.up, next.at);
         this.#occupy(member.up, start, cost.bytesOut);
-        this.#pending.push({ ...first, at: start + longest(member.up, cost.bytesOut), arrived: true });
+        next.at = start + longest(member.up, cost.bytesOut);
+        next.arrived = true;
+        pending.push(next);
       }
     }
   }
@@ -156,16 +197,17 @@ class Scheduler {
     const begin = Math.max(arrived, this.#free[HUB] as number);
     const end = begin + gatherMs(this.#view, cost);
     this.#free[HUB] = end;
-    this.#messages.push([begin, end]);
+    if (this.#hasLocal) this.#messages.push([begin, end]);
     return end;
   }
 
   #finishLocal(): void {
-    for (const { part, arrived, ms, cost } of this.#local.splice(0)) {
+    for (const { part, arrived, ms, cost } of this.#local) {
       const end = this.#localEnd(Math.max(arrived, this.#localDone), ms);
       this.#localDone = this.#localEnd(end, gatherMs(this.#view, cost));
       this.#gathered[part] = this.#localDone;
     }
+    this.#local.length = 0;
   }
 
   /** When the hub's processor has done `ms` of its own work from a moment on, beside its messages. */
@@ -190,11 +232,9 @@ class Scheduler {
   }
 }
 
-/** Parts in the order in which they are sent: those that take strips after all that give some. */
-function inOrder(parts: readonly Assigned[]): [number, Assigned][] {
-  const all = [...parts.entries()];
-  const waits = ([, { cost }]: [number, Assigned]): boolean => cost.after !== undefined;
-  return all.some(waits) ? [...all.filter((one) => !waits(one)), ...all.filter(waits)] : all;
+/** Whether a part takes strips from others of its block. */
+function waits({ cost }: Assigned): boolean {
+  return cost.after !== undefined;
 }
 
 /** Milliseconds until a transfer over all its media at once is done. */

@@ -3,6 +3,7 @@
 import { TilepipeError } from '../../runtime/errors.ts';
 import type { Fleet } from '../cost/fleet.ts';
 import type { Draft, Strategy } from '../draft.ts';
+import { isTakenAsItComes, withStreamRate } from '../simulate/stream-rate.ts';
 import { type FleetView, viewOf } from './fleet-view.ts';
 import { bytesOn } from './memory-of.ts';
 import { type Candidate, draftFrom } from './predict.ts';
@@ -49,15 +50,21 @@ export function search(space: SearchSpace, fleet: Fleet, options: SearchOptions)
     const candidate = planOf(strategy, { space, view, objective, inFlight, facts, forms });
     if (candidate !== undefined) found.push(candidate);
   }
+  // Of plans that are taken as they come sums of loads promise too much, and the more the fewer frames are under way.
+  const streamed = (draft: Draft): Draft => {
+    if (objective === 'latency' || draft.strategy === 'one-device') return draft;
+    const free = inFlight === undefined;
+    return free && !isTakenAsItComes(draft, fleet) ? draft : withStreamRate(draft, fleet, free);
+  };
   // Times within a rounding error count as equal, and the sort keeps the simplest of those first.
-  const rank = (plan: Candidate): number =>
+  const rank = (plan: Pick<Draft, 'strategy' | 'predicted'>): number =>
     scoreOf(plan, objective) *
     (objective === 'latency' && plan.strategy === 'one-device' ? 1 - LEAST_GAIN : 1);
-  found.sort((a, b) => {
+  const alternatives = found.map((candidate) => streamed(draftFrom(space, view, candidate)));
+  alternatives.sort((a, b) => {
     const [first, second] = [rank(a), rank(b)];
     return Math.abs(first - second) <= 1e-9 * first ? 0 : first - second;
   });
-  const alternatives = found.map((candidate) => draftFrom(space, view, candidate));
   const [best] = alternatives;
   if (best === undefined) throw impossible(space, view, wanted);
   return { best, alternatives };

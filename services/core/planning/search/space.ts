@@ -36,7 +36,7 @@ export function lazySpace(graph: Graph, analysis: Analysis): SearchSpace {
 export function openSpace(graph: Graph, analysis: Analysis): SearchSpace {
   const space = new Space(graph, analysis, lineOf(graph, analysis));
   for (let from = 0; from < space.end; from++)
-    for (let to = from + 1; to <= space.end; to++) space.span(from, to)?.open();
+    for (let to = from + 1; to <= space.end; to++) void space.span(from, to)?.whole;
   return space;
 }
 

@@ -14,7 +14,8 @@ import type { Cover, FusedBlock, Rectangle, Tile } from '../../tiling/types.ts';
 import { blockWeightBytes, tilePeak, wholePeak } from '../cost/memory.ts';
 import type { Work } from '../cost/work.ts';
 import { shardWork, tileWork, wholeWork } from '../cost/work-of.ts';
-import { type Footprint, footprintOf } from './footprint.ts';
+import { type Arrangement, evenCover } from './covers.ts';
+import { extentsOf, type Footprint, footprintOf } from './footprint.ts';
 
 /** Bytes of one tensor that a part reads or makes. */
 export interface TensorBytes {
@@ -42,6 +43,13 @@ export interface PartCost {
   readonly share?: number;
 }
 
+/** How much more than once the tiles of a cover do and read. */
+export interface Overlap {
+  /** Of the work, 1 where nothing is done twice; and of the bytes of the inputs. */
+  readonly work: number;
+  readonly inputs: number;
+}
+
 export interface SpanDeps {
   readonly graph: Graph;
   readonly analysis: Analysis;
@@ -66,6 +74,8 @@ export interface Span {
   readonly whole: PartCost;
   /** Rows and columns of its largest output; 0 where it cannot be tiled. */
   readonly extents: { readonly rows: number; readonly columns: number };
+  /** Of tiles of one size, and nearly so of others in that arrangement; undefined where the maps are too small for it. */
+  overlap(arrangement: Arrangement): Overlap | undefined;
   /** About what `tiles` would say, in a fraction of the time. */
   estimate(cover: Cover): readonly PartCost[] | undefined;
   /** In tiles; undefined where the maps are too small for the cover, or it cannot be tiled at all. */
@@ -75,6 +85,8 @@ export interface Span {
   /** In shards of the output channels; undefined where there are fewer channels than shares. */
   shards(shares: readonly number[]): readonly PartCost[] | undefined;
 }
+
+const NONE = { rows: 0, columns: 0 };
 
 /** A span of a graph, its tensors as they are there. */
 export class GraphSpan implements Span {
@@ -87,9 +99,11 @@ export class GraphSpan implements Span {
   readonly mostShards: number;
   readonly #tiles = new Map<string, PartCost>();
   readonly #covers = new Map<string, readonly PartCost[] | undefined>();
+  readonly #overlaps = new Map<string, Overlap | undefined>();
   readonly #reused = new Map<string, readonly PartCost[] | undefined>();
   readonly #shards = new Map<string, readonly PartCost[]>();
   #whole: PartCost | undefined;
+  #extents: { readonly rows: number; readonly columns: number } | undefined;
   /** null: not looked for yet. */
   #footprint: Footprint | undefined | null = null;
 
@@ -113,14 +127,10 @@ export class GraphSpan implements Span {
     return this.#whole;
   }
 
-  /** Works out what every search asks for. */
-  open(): void {
-    void this.whole;
-    this.#footprintOnce();
-  }
-
   get extents(): { readonly rows: number; readonly columns: number } {
-    return this.#footprintOnce() ?? { rows: 0, columns: 0 };
+    const { block } = this;
+    this.#extents ??= (this.tileable ? extentsOf(this.#graph, this.#analysis, block) : undefined) ?? NONE;
+    return this.#extents;
   }
 
   estimate(cover: Cover): readonly PartCost[] | undefined {
@@ -132,6 +142,24 @@ export class GraphSpan implements Span {
       parts.push(this.#estimated(footprint, rectangle));
     }
     return parts;
+  }
+
+  overlap(arrangement: Arrangement): Overlap | undefined {
+    const key = arrangement.join();
+    if (!this.#overlaps.has(key)) this.#overlaps.set(key, this.#overlap(evenCover(arrangement)));
+    return this.#overlaps.get(key);
+  }
+
+  #overlap(cover: Cover): Overlap | undefined {
+    const footprint = this.#footprintOnce();
+    if (footprint === undefined) return undefined;
+    let [work, inputs] = [0, 0];
+    for (const rectangle of coverRectangles(cover, footprint.rows, footprint.columns)) {
+      if (rectangle === undefined) return undefined;
+      work += footprint.work(rectangle);
+      inputs += footprint.inputs(rectangle);
+    }
+    return { work, inputs };
   }
 
   #footprintOnce(): Footprint | undefined {

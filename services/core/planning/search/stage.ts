@@ -4,7 +4,7 @@ import type { Device } from '../cost/fleet.ts';
 import { workerBytes } from '../cost/worker-memory.ts';
 import { arrangements, evenCover } from './covers.ts';
 import { type FleetView, gatherMs, HUB, type Leg, legMs, type Member, sendMs, taskMs } from './fleet-view.ts';
-import { fits, holdingsOf } from './memory-of.ts';
+import { fitsStep } from './memory-of.ts';
 import { shardStep } from './options.ts';
 import type { Assigned } from './schedule.ts';
 import type { Span } from './span.ts';
@@ -24,14 +24,14 @@ export function wholeStage(view: FleetView, span: Span, members: readonly Member
     span,
     members.map(({ index }) => index),
   );
-  return fits(view, holdingsOf(step)) ? stageOf(view, step, true) : undefined;
+  return fitsStep(view, step) ? stageOf(view, step, true) : undefined;
 }
 
 /** The stages of a span whose every frame several devices share: shards, and tiles where memory asks for them. */
 export function sharedStages(view: FleetView, span: Span, members: readonly Member[]): Stage[] {
   const stages: Stage[] = [];
   const add = (step: Step | undefined): void => {
-    if (step !== undefined && fits(view, holdingsOf(step))) stages.push(stageOf(view, step, false));
+    if (step !== undefined && fitsStep(view, step)) stages.push(stageOf(view, step, false));
   };
   if (members.length <= span.mostShards) add(shardStep(span, members));
   if (!span.tileable || !members.every(({ device }) => wantsTiles(device, span))) return stages;

@@ -101,7 +101,7 @@ function addTask(loads: Float64Array, member: Member, part: Assigned): void {
 }
 
 function forTask(member: Member, { cost }: Assigned, use: (resource: number, ms: number) => void): void {
-  use(member.processor, taskMs(member, cost));
+  use(member.processor, taskMs(member, cost) + (member.device.afterMs ?? 0));
   const along = (legs: readonly Leg[], bytes: number): void => {
     for (const leg of legs) use(leg.resource, legMs(leg, bytes));
   };

@@ -29,6 +29,21 @@ export interface LatencyPlans {
   readonly shared: readonly Step[] | undefined;
 }
 
+/** A place that a search came to from the one before it. */
+interface Reached<T> {
+  readonly before: T | undefined;
+}
+
+/** The steps of the way to a place, each by what `stepOf` says of where it ends; the start has none. */
+export function stepsTo<T extends Reached<T>>(end: T, stepOf: (at: T) => Step | undefined): Step[] {
+  const steps: Step[] = [];
+  for (let at: T | undefined = end; at !== undefined; at = at.before) {
+    const step = stepOf(at);
+    if (step !== undefined) steps.push(step);
+  }
+  return steps.reverse();
+}
+
 /** A block in one piece, on any of some devices. */
 export function wholeStep(span: Span, on: readonly number[]): Step {
   return { span, mode: 'whole', parts: [{ cost: span.whole, on }] };

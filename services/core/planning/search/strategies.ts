@@ -38,7 +38,7 @@ interface FormInput extends StrategyInput {
 export const STRATEGIES: readonly Strategy[] = ['one-device', 'replicas', 'parallel', 'pipeline', 'mixed'];
 
 /** What plans are compared by: milliseconds, the less the better. */
-export function scoreOf({ predicted }: Candidate, objective: Objective): number {
+export function scoreOf({ predicted }: Pick<Candidate, 'predicted'>, objective: Objective): number {
   return objective === 'latency' ? predicted.latencyMs : 1000 / predicted.framesPerSecond;
 }
 

@@ -10,7 +10,7 @@ import type { FrameRun } from './task-run.ts';
 import type { SimulatedTask } from './task-table.ts';
 import type { SimulateOptions } from './types.ts';
 
-/** Tasks a worker takes at once from each dispatcher: services/worker/part.ts. */
+/** Tasks a worker takes at once from each dispatcher where nothing else is said: services/worker/part.ts. */
 export const SLOTS = 2;
 
 export class Binding<T> {
@@ -25,8 +25,9 @@ export class Binding<T> {
 
   /** Throws `config-invalid` where a source names a device the fleet does not have. */
   constructor(fleet: Fleet, { binding, sources = [], slots = SLOTS }: SimulateOptions, outlook: Outlook<T>) {
-    this.#splitter = new Pool(fleet.devices.length, slots, outlook);
-    this.#merger = new Pool(fleet.devices.length, slots, outlook);
+    const taken = fleet.devices.map((device) => device.slots ?? slots);
+    this.#splitter = new Pool(taken, outlook);
+    this.#merger = new Pool(taken, outlook);
     this.#late = binding === 'late';
     const positions = new Map(fleet.devices.map(({ id }, at) => [id, at]));
     this.#own = sources.map(({ devices }) => {

@@ -20,7 +20,8 @@ export interface Station {
   /** Media in the order a message meets them; empty on the hub. */
   readonly in: readonly Leg[];
   readonly out: readonly Leg[];
-  compute(job: Job, ms: number): void;
+  /** `afterMs`: of the processor, once it is served. */
+  compute(job: Job, ms: number, afterMs?: number): void;
 }
 
 /** Milliseconds a message of `bytes` occupies a leg. */
@@ -71,12 +72,17 @@ export class Network {
     const { medium } = device;
     if (medium === undefined && device.processor !== undefined) {
       const processor = this.#processor(device.processor);
-      return { device, in: [], out: [], compute: (job, ms) => processor.request(job, ms) };
+      return { device, in: [], out: [], compute: (...job) => processor.request(...job) };
     }
     if (medium === undefined) {
       const guest: Usage = { name: device.id, busyMs: 0 };
       this.#guests.push(guest);
-      return { device, in: [], out: [], compute: (job, ms) => this.hub.requestGuest(job, ms, guest) };
+      return {
+        device,
+        in: [],
+        out: [],
+        compute: (job, ms, afterMs) => this.hub.requestGuest(job, ms, guest, afterMs),
+      };
     }
     const { hub } = this.#deps.fleet;
     const processor = this.#server(device.id, 'compute');
@@ -93,7 +99,7 @@ export class Network {
       device,
       in: legs(true),
       out: legs(false),
-      compute: (job, ms) => processor.request(job, ms),
+      compute: (...job) => processor.request(...job),
     };
   }
 

@@ -1,7 +1,7 @@
 /**
  * Which task goes to which device now: the dispatcher of a splitter or merger (core/flow/dispatch.ts, choose.ts) without
  * its deadlines and failures. The oldest frame goes first, to an idle device before one with a free slot, then to the
- * preferred; where devices are unequal a task waits for one that will have it done clearly sooner than any that is free.
+ * preferred; a task waits for one that will have it done clearly sooner than any that is free.
  */
 
 import { Heap } from './heap.ts';
@@ -10,8 +10,8 @@ import { Heap } from './heap.ts';
 export interface Group<T> {
   readonly devices: readonly number[];
   readonly pending: Heap<T>;
-  /** Whether its devices take so unequal times that it matters which of them; known from its first task on. */
-  uneven: boolean | undefined;
+  /** Whether it is weighed which of its devices would have a task done first. */
+  readonly weighed: boolean;
 }
 
 /** What is known of durations. */
@@ -31,11 +31,12 @@ const AS_SOON = 1.25;
 /** Waiting tasks that are looked at when a device has answered: those behind them would wait as well. */
 const MOST_LOOKED_AT = 16;
 
-/** Devices that are compared for every task; among more the one that is free is taken, for the sake of time. */
+/** Most devices that are weighed for every task; among more whoever is free is taken, for the sake of time. */
 const MOST_COMPARED = 32;
 
 export class Pool<T> {
-  readonly #slots: number;
+  /** Tasks each device takes at once. */
+  readonly #slots: readonly number[];
   readonly #outlook: Outlook<T> | undefined;
   /** Free slots by device. */
   readonly #free: Int32Array;
@@ -46,14 +47,15 @@ export class Pool<T> {
   readonly #groupsOf: Group<T>[][];
   #idle: number;
 
-  constructor(devices: number, slots: number, outlook?: Outlook<T>) {
+  /** `slots` by device. */
+  constructor(slots: readonly number[], outlook?: Outlook<T>) {
     this.#slots = slots;
     this.#outlook = outlook;
-    this.#free = new Int32Array(devices).fill(slots);
-    this.#paces = Array.from({ length: devices }, () => []);
-    this.#since = new Float64Array(devices);
-    this.#groupsOf = Array.from({ length: devices }, () => []);
-    this.#idle = devices * slots;
+    this.#free = Int32Array.from(slots);
+    this.#paces = slots.map(() => []);
+    this.#since = new Float64Array(slots.length);
+    this.#groupsOf = slots.map(() => []);
+    this.#idle = slots.reduce((sum, own) => sum + own, 0);
   }
 
   /** The group of these devices; equal lists share one. */
@@ -61,7 +63,8 @@ export class Pool<T> {
     const key = devices.join(' ');
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = { devices, pending: new Heap(), uneven: undefined };
+      const weighed = this.#outlook !== undefined && devices.length > 1 && devices.length <= MOST_COMPARED;
+      group = { devices, pending: new Heap(), weighed };
       this.#groups.set(key, group);
       for (const device of devices) this.#groupsOf[device]?.push(group);
     }
@@ -70,10 +73,9 @@ export class Pool<T> {
 
   /** A device that takes the task now; undefined: it waits, and `release` returns it when its turn has come. */
   submit(task: T, order: number, group: Group<T>): number | undefined {
-    group.uneven ??= this.#isUneven(task, group);
     let device: number | undefined;
     // Tasks that wait already come first.
-    if (group.uneven) device = group.pending.size > 0 ? undefined : this.#soonest(group, task, new Map());
+    if (group.weighed) device = group.pending.size > 0 ? undefined : this.#soonest(group, task, new Map());
     else if (this.#idle > 0) device = this.#first(group);
     if (device === undefined) group.pending.push(order, task);
     else this.#take(device, task);
@@ -86,22 +88,28 @@ export class Pool<T> {
     this.#idle++;
     this.#paces[device]?.shift();
     if (this.#outlook !== undefined) this.#since[device] = this.#outlook.now();
-    let oldest: Group<T> | undefined;
-    for (const group of this.#groupsOf[device] as Group<T>[]) {
-      if (group.pending.firstKey < (oldest?.pending.firstKey ?? Number.POSITIVE_INFINITY)) oldest = group;
+    const waiting = (this.#groupsOf[device] as Group<T>[]).filter(({ pending }) => pending.size > 0);
+    waiting.sort((a, b) => a.pending.firstKey - b.pending.firstKey);
+    const given: Given<T>[] = [];
+    const promised = new Map<number, number>();
+    // What one group holds back for a device that is sooner leaves this one free for the next.
+    for (const group of waiting) {
+      if (this.#free[device] === 0) break;
+      if (group.weighed) {
+        given.push(...this.#round(group, promised));
+        continue;
+      }
+      const task = group.pending.pop() as T;
+      this.#take(device, task);
+      given.push({ task, device });
     }
-    if (oldest === undefined) return [];
-    if (oldest.uneven) return this.#round(oldest);
-    const task = oldest.pending.pop() as T;
-    this.#take(device, task);
-    return [{ task, device }];
+    return given;
   }
 
   /** Gives waiting tasks to the devices that suit them, and leaves those that had better wait. */
-  #round(group: Group<T>): Given<T>[] {
+  #round(group: Group<T>, promised: Map<number, number>): Given<T>[] {
     const given: Given<T>[] = [];
     const held: [order: number, task: T][] = [];
-    const promised = new Map<number, number>();
     for (let looked = 0; looked < MOST_LOOKED_AT && this.#idle > 0; looked++) {
       const order = group.pending.firstKey;
       const task = group.pending.pop();
@@ -122,7 +130,7 @@ export class Pool<T> {
     let best: number | undefined;
     for (const device of devices) {
       const free = this.#free[device] as number;
-      if (free === this.#slots) return device;
+      if (free === this.#slots[device]) return device;
       if (free > 0) best ??= device;
     }
     return best;
@@ -146,12 +154,6 @@ export class Pool<T> {
     const elapsed = (this.#outlook?.now() ?? 0) - (this.#since[device] as number);
     const ahead = paces.reduce((sum, ms, at) => sum + (at === 0 ? Math.abs(ms - elapsed) : ms), 0);
     return ahead + this.#paceMs(task, device);
-  }
-
-  #isUneven(task: T, { devices }: Group<T>): boolean {
-    if (this.#outlook === undefined || devices.length < 2 || devices.length > MOST_COMPARED) return false;
-    const paces = devices.map((device) => this.#paceMs(task, device));
-    return Math.max(...paces) > AS_SOON * Math.min(...paces);
   }
 
   #paceMs(task: T, device: number): number {

@@ -34,6 +34,8 @@ interface Entry {
   readonly job: Job;
   /** What is left of it. */
   ms: number;
+  /** What it takes of the server when it has been served; undefined: it is that, and nobody's to see. */
+  readonly afterMs: number | undefined;
   begun: boolean;
   /** Whom its time is counted for as well: set where it yields to jobs without one. */
   readonly guest: Usage | undefined;
@@ -55,8 +57,9 @@ export class Server implements Timer {
     this.usage = { name: deps.name, busyMs: 0 };
   }
 
-  request(job: Job, ms: number): void {
-    const entry: Entry = { job, ms, begun: false, guest: undefined };
+  /** `afterMs`: how long nobody else is served when this job has been. */
+  request(job: Job, ms: number, afterMs = 0): void {
+    const entry: Entry = { job, ms, afterMs, begun: false, guest: undefined };
     const { guest } = this.#current ?? {};
     if (guest !== undefined) this.#interrupt();
     if (this.#current === undefined) this.#start(entry);
@@ -67,8 +70,8 @@ export class Server implements Timer {
    * A job that yields: whatever `request` brings interrupts it. A device on the hub computes so, because a scheduler
    * gives short jobs that wake up the processor at once.
    */
-  requestGuest(job: Job, ms: number, guest: Usage): void {
-    const entry: Entry = { job, ms, begun: false, guest };
+  requestGuest(job: Job, ms: number, guest: Usage, afterMs = 0): void {
+    const entry: Entry = { job, ms, afterMs, begun: false, guest };
     if (this.#current === undefined) this.#start(entry);
     else this.#guests.push(entry);
   }
@@ -77,9 +80,14 @@ export class Server implements Timer {
     const entry = this.#current;
     if (turn !== this.#turn || entry === undefined) return;
     this.#stop(entry);
+    const { job, guest, afterMs = 0 } = entry;
+    if (afterMs > 0) {
+      const queue = guest === undefined ? this.#queue : this.#guests;
+      queue.putBack({ ...entry, job: over(job), ms: afterMs, afterMs: undefined });
+    }
     const next = this.#queue.shift() ?? this.#guests.shift();
     if (next !== undefined) this.#start(next);
-    entry.job.served(this);
+    job.served(this);
   }
 
   /** Counts the time of what is being served up to now. */
@@ -104,11 +112,11 @@ export class Server implements Timer {
     entry.job.begun(this);
   }
 
-  #stop({ job, guest }: Entry): void {
+  #stop({ job, guest, afterMs }: Entry): void {
     this.settle();
     const { clock, name, kind, timeline } = this.#deps;
     this.#current = undefined;
-    if (timeline === undefined || clock.now === this.#since) return;
+    if (timeline === undefined || afterMs === undefined || clock.now === this.#since) return;
     const [resource, what] = guest === undefined ? [name, kind] : [guest.name, 'compute' as const];
     const { deviceId: device, frame, block, part } = job;
     timeline.push({ resource, device, kind: what, from: this.#since, to: clock.now, frame, block, part });
@@ -121,4 +129,9 @@ export class Server implements Timer {
     this.#stop(entry);
     this.#guests.putBack(entry);
   }
+}
+
+/** The same, for what nobody waits for. */
+function over({ deviceId, frame, block, part }: Job): Job {
+  return { deviceId, frame, block, part, begun: () => {}, served: () => {} };
 }

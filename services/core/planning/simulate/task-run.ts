@@ -133,6 +133,8 @@ export class TaskRun implements Job {
 
   #compute(): void {
     this.#stage = 'compute';
-    this.#station.compute(this, this.#deps.computeMs(this.task, this.#device));
+    const { computeMs, direct } = this.#deps;
+    const { compute, device } = this.#station;
+    compute(this, computeMs(this.task, this.#device), direct ? 0 : device.afterMs);
   }
 }

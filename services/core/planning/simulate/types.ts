@@ -28,8 +28,8 @@ export interface SimulateOptions {
    */
   readonly binding: 'late' | 'static';
   /**
-   * Tasks a device takes at once from the splitter, and as many from the merger: one computed, the others received
-   * meanwhile. Default 2, as the worker's.
+   * Tasks a device that says nothing of it takes at once from the splitter, and as many from the merger: one computed,
+   * the others received meanwhile. Default 2, as the worker's.
    */
   readonly slots?: number;
   /** Compute times vary uniformly by this share to either side, from `seed`. Default 0. */

@@ -272,13 +272,25 @@ export interface Advice {
   };
   breakEven: {
     /**
-     * link: there is one; never: one device is best at any link speed; always: several are; no-link: all devices are on the hub.
+     * link: there is one; between: the answer changes more than once, or for the worse as links get faster; never: one device is best at any link speed; always: several are; no-link: all devices are on the hub.
      */
-    kind: 'link' | 'never' | 'always' | 'no-link';
+    kind: 'link' | 'between' | 'never' | 'always' | 'no-link';
     /**
      * Speed of the slowest medium, the others in proportion, below which one device is best.
      */
     mbitPerSecond?: number;
+    /**
+     * between: whether several devices are best from fromMbitPerSecond to toMbitPerSecond, where the present speed is; beyond, the other is.
+     */
+    several?: boolean;
+    /**
+     * Absent: down to the slowest link that was looked at, 10 kbit/s.
+     */
+    fromMbitPerSecond?: number;
+    /**
+     * Absent: up to the fastest link that was looked at, 100 Gbit/s.
+     */
+    toMbitPerSecond?: number;
     /**
      * The same in words.
      */
@@ -830,16 +842,31 @@ export const adviceSchema = {
           "type": "string",
           "enum": [
             "link",
+            "between",
             "never",
             "always",
             "no-link"
           ],
-          "description": "link: there is one; never: one device is best at any link speed; always: several are; no-link: all devices are on the hub."
+          "description": "link: there is one; between: the answer changes more than once, or for the worse as links get faster; never: one device is best at any link speed; always: several are; no-link: all devices are on the hub."
         },
         "mbitPerSecond": {
           "type": "number",
           "minimum": 0,
           "description": "Speed of the slowest medium, the others in proportion, below which one device is best."
+        },
+        "several": {
+          "type": "boolean",
+          "description": "between: whether several devices are best from fromMbitPerSecond to toMbitPerSecond, where the present speed is; beyond, the other is."
+        },
+        "fromMbitPerSecond": {
+          "type": "number",
+          "minimum": 0,
+          "description": "Absent: down to the slowest link that was looked at, 10 kbit/s."
+        },
+        "toMbitPerSecond": {
+          "type": "number",
+          "minimum": 0,
+          "description": "Absent: up to the fastest link that was looked at, 100 Gbit/s."
         },
         "text": {
           "type": "string",

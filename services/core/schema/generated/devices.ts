@@ -66,6 +66,10 @@ export interface Devices {
      */
     speed?: number;
     /**
+     * Tasks it takes at once, as its worker's --slots: one computed, the others received meanwhile; 2 by default.
+     */
+    slots?: number;
+    /**
      * What its worker may use in all, '512MB'; absent: as the profile says.
      */
     memory?: string;
@@ -191,9 +195,15 @@ export const devicesSchema = {
             "exclusiveMinimum": 0,
             "description": "How many times as fast as the profile says; 1 by default."
           },
+          "slots": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 64,
+            "description": "Tasks it takes at once, as its worker's --slots: one computed, the others received meanwhile; 2 by default."
+          },
           "memory": {
             "type": "string",
-            "pattern": "^[0-9]+(\\.[0-9]+)?\\s*(B|KB|MB|GB)$",
+            "pattern": "^[0-9]+(\\.[0-9]+)?\\s*([KMG]i?)?B$",
             "description": "What its worker may use in all, '512MB'; absent: as the profile says."
           },
           "medium": {

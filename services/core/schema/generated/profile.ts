@@ -30,6 +30,10 @@ export interface Profile {
    */
   measuredFor?: string;
   /**
+   * Of a worker started with --lean, which takes less memory beside what it holds; absent: no.
+   */
+  lean?: boolean;
+  /**
    * Whether the figures were not measured on this device.
    */
   estimated: boolean;
@@ -78,6 +82,39 @@ export interface Profile {
     latencyMs: number;
     upBytesPerMs: number;
     downBytesPerMs: number;
+    /**
+     * The newest round in which several devices measured their links by turns and then all at once.
+     */
+    together?: {
+      /**
+       * Which round: figures of different ones say nothing of each other.
+       */
+      round: string;
+      /**
+       * How many took part.
+       */
+      devices: number;
+      /**
+       * When, ISO 8601 by the device's clock.
+       */
+      at: string;
+      /**
+       * In its own turn: sent while nothing came back.
+       */
+      aloneOutBytesPerMs: number;
+      /**
+       * In its own turn: of each direction, while it sent and received at once.
+       */
+      aloneBothBytesPerMs: number;
+      /**
+       * With all at once: sent while nothing came back.
+       */
+      outBytesPerMs: number;
+      /**
+       * With all at once: of each direction, while it sent and received at once.
+       */
+      bothBytesPerMs: number;
+    };
   };
 }
 
@@ -142,6 +179,10 @@ export const profileSchema = {
     "measuredFor": {
       "type": "string",
       "description": "Digest of the model whose layers were measured; 'general' for the fixed list."
+    },
+    "lean": {
+      "type": "boolean",
+      "description": "Of a worker started with --lean, which takes less memory beside what it holds; absent: no."
     },
     "estimated": {
       "type": "boolean",
@@ -231,6 +272,56 @@ export const profileSchema = {
         "downBytesPerMs": {
           "type": "number",
           "exclusiveMinimum": 0
+        },
+        "together": {
+          "type": "object",
+          "description": "The newest round in which several devices measured their links by turns and then all at once.",
+          "additionalProperties": false,
+          "required": [
+            "round",
+            "devices",
+            "at",
+            "aloneOutBytesPerMs",
+            "aloneBothBytesPerMs",
+            "outBytesPerMs",
+            "bothBytesPerMs"
+          ],
+          "properties": {
+            "round": {
+              "type": "string",
+              "pattern": "^[A-Za-z0-9_.-]{1,64}$",
+              "description": "Which round: figures of different ones say nothing of each other."
+            },
+            "devices": {
+              "type": "integer",
+              "minimum": 2,
+              "description": "How many took part."
+            },
+            "at": {
+              "type": "string",
+              "description": "When, ISO 8601 by the device's clock."
+            },
+            "aloneOutBytesPerMs": {
+              "type": "number",
+              "exclusiveMinimum": 0,
+              "description": "In its own turn: sent while nothing came back."
+            },
+            "aloneBothBytesPerMs": {
+              "type": "number",
+              "exclusiveMinimum": 0,
+              "description": "In its own turn: of each direction, while it sent and received at once."
+            },
+            "outBytesPerMs": {
+              "type": "number",
+              "exclusiveMinimum": 0,
+              "description": "With all at once: sent while nothing came back."
+            },
+            "bothBytesPerMs": {
+              "type": "number",
+              "exclusiveMinimum": 0,
+              "description": "With all at once: of each direction, while it sent and received at once."
+            }
+          }
         }
       }
     }

@@ -27,6 +27,12 @@ export interface Telemetry {
    */
   workers: WorkerTelemetry[];
   /**
+   * Tasks that are out and have taken clearly longer than they took last: a device that has become slow is seen before they end. Absent: none.
+   *
+   * @maxItems 1024
+   */
+  running?: RunningTask[];
+  /**
    * Answers not told because there were too many sorts of them.
    */
   omitted: number;
@@ -80,6 +86,25 @@ export interface WorkerTelemetry {
    * Tasks that passed their deadline in the window.
    */
   timeouts: number;
+}
+export interface RunningTask {
+  /**
+   * Who runs it.
+   */
+  worker: string;
+  /**
+   * SHA-256, lower-case hexadecimal.
+   */
+  plan: string;
+  task: string;
+  /**
+   * Milliseconds since the worker can have been at it, less what its ways there and back and its waiting took last: it computes for so long already, unless its link has become slower.
+   */
+  computeMs: number;
+  /**
+   * Milliseconds in the executor, the least of the medians of its last three windows with answers.
+   */
+  usualMs: number;
 }
 
 export const telemetrySchema = {
@@ -218,6 +243,49 @@ export const telemetrySchema = {
             "type": "integer",
             "minimum": 0,
             "description": "Tasks that passed their deadline in the window."
+          }
+        }
+      }
+    },
+    "running": {
+      "type": "array",
+      "maxItems": 1024,
+      "description": "Tasks that are out and have taken clearly longer than they took last: a device that has become slow is seen before they end. Absent: none.",
+      "items": {
+        "title": "RunningTask",
+        "type": "object",
+        "additionalProperties": false,
+        "required": [
+          "worker",
+          "plan",
+          "task",
+          "computeMs",
+          "usualMs"
+        ],
+        "properties": {
+          "worker": {
+            "type": "string",
+            "pattern": "^[A-Za-z0-9_.-]{1,64}$",
+            "description": "Who runs it."
+          },
+          "plan": {
+            "type": "string",
+            "pattern": "^[0-9a-f]{64}$",
+            "description": "SHA-256, lower-case hexadecimal."
+          },
+          "task": {
+            "type": "string",
+            "pattern": "^[A-Za-z0-9_.-]{1,64}$"
+          },
+          "computeMs": {
+            "type": "number",
+            "minimum": 0,
+            "description": "Milliseconds since the worker can have been at it, less what its ways there and back and its waiting took last: it computes for so long already, unless its link has become slower."
+          },
+          "usualMs": {
+            "type": "number",
+            "minimum": 0,
+            "description": "Milliseconds in the executor, the least of the medians of its last three windows with answers."
           }
         }
       }

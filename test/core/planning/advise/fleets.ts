@@ -1,12 +1,12 @@
 /** Fleets made by hand: devices with one speed for every operator. */
 
-import { MBIT } from '../../../../services/core/planning/advise/units.ts';
 import {
   type Device,
   type Fleet,
   type Medium,
   OTHER,
 } from '../../../../services/core/planning/cost/fleet.ts';
+import { MBIT } from '../../../../services/core/planning/units.ts';
 
 export interface FleetInit {
   /** Speed of each device, 1 being 10 G multiply-accumulates per second. */

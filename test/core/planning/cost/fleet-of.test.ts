@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { deviceOf, fleetOf, mediumOf, parseBytes } from '../../../../services/core/planning/cost/fleet-of.ts';
+import { deviceOf, fleetOf, mediumOf } from '../../../../services/core/planning/cost/fleet-of.ts';
+import { LEAN_OVERHEAD } from '../../../../services/core/planning/cost/worker-memory.ts';
 import type { Devices } from '../../../../services/core/schema/generated/devices.ts';
 import type { Profile } from '../../../../services/core/schema/generated/profile.ts';
 
@@ -15,6 +16,11 @@ const profile: Profile = {
   byteMs: 2e-6,
   kinds: { gemm: { run: 0.1, mac: 1e-6, byte: 1e-6, weight: 4e-7, error: 0.1, samples: 6 } },
 };
+
+test('a lean worker takes less beside what it holds', () => {
+  expect(deviceOf({ ...profile, lean: true }).overhead).toEqual(LEAN_OVERHEAD);
+  expect(deviceOf(profile)).not.toHaveProperty('overhead');
+});
 
 describe('a fleet', () => {
   test('takes profiles, media and the hub over, in bytes per millisecond', () => {
@@ -96,13 +102,9 @@ describe('a fleet', () => {
       'both',
     ],
     ['a profile not read', { devices: [{ name: 'a', profile: 'a.json' }] }, 'was not read'],
+    ['a memory that is none', { devices: [{ name: 'a', profile, memory: '512' }] }, 'is no size'],
   ];
   test.each(mistakes)('refuses %s', (_, document, message) => {
     expect(() => fleetOf(document)).toThrow(message);
-  });
-
-  test('sizes are in powers of 1000', () => {
-    expect(parseBytes('1.5 GB')).toBe(1.5e9);
-    expect(() => parseBytes('512')).toThrow('512MB');
   });
 });

@@ -38,6 +38,43 @@ test('two in a row are a great change, four a lesser one, and a small one takes 
   expect(speed([...times(20, 1), ...times(16, 1.2)]).value).toBe(1.2);
 });
 
+describe('a task that has not ended', () => {
+  test('counts like two that have, once it took two and a half times as long and half a second more', () => {
+    const factor = speed(times(10, 1));
+    factor.running(2.4, 5_000);
+    factor.running(9, 499);
+    expect(factor.value).toBe(1);
+    factor.running(2.5, 500);
+    expect(factor.value).toBe(3.75);
+    factor.running(4, 700);
+    expect(factor.value).toBe(6);
+  });
+
+  test('and stays counted when it ends as late as that, or is forgotten when it does not', () => {
+    const slow = speed(times(10, 1));
+    slow.running(3, 500);
+    slow.add(4, 6_000);
+    expect(slow.value).toBe(4);
+    const quick = speed(times(10, 1));
+    quick.running(3, 500);
+    quick.add(1.1, 6_000);
+    expect(quick.value).toBe(1);
+  });
+
+  test('after a slow one it need be no later than that', () => {
+    const factor = speed([...times(10, 1), 5]);
+    expect(factor.value).toBe(1);
+    factor.running(2.5, 100);
+    expect(factor.value).toBe(5);
+  });
+
+  test('says nothing where nothing is known', () => {
+    const factor = speed(times(5, 1));
+    factor.running(30, 30_000);
+    expect(factor.value).toBeUndefined();
+  });
+});
+
 test('nonsense is left out or bounded', () => {
   expect(speed([...times(6, 1), 0, Number.NaN, -1]).value).toBe(1);
   expect(speed(times(6, Number.POSITIVE_INFINITY)).value).toBe(1000);
@@ -190,6 +227,30 @@ describe('short tasks, which a quota of processor time does not slow down,', () 
     for (let i = 0; i < 20; i++)
       known.read({ device: 'a', task: 't', computeMs: 1, profiledMs: 4, telling: false });
     expect(known.factors().get('a')?.speed).toBe(1);
+  });
+});
+
+describe('tasks that run too long', () => {
+  const late = (device: string) => ({ device, computeMs: 4_000, profiledMs: 1_000, usualMs: 1_000 });
+  function three(): Devices {
+    const known = new Devices({ fleet: toyFleet(['a', 'b', 'c'].map((id) => toyDevice(id))), now: () => 0 });
+    known.online(['a', 'b', 'c']);
+    for (const device of ['a', 'b', 'c'])
+      for (let i = 0; i < 8; i++) known.read({ device, task: 't', computeMs: 1_000, profiledMs: 1_000 });
+    return known;
+  }
+  const speeds = (known: Devices) => [...known.factors().values()].map(({ speed }) => speed);
+
+  test('on one device are its own', () => {
+    const known = three();
+    known.running([late('b')]);
+    expect(speeds(known)).toEqual([1, 6, 1]);
+  });
+
+  test("on most of them at once are somebody else's", () => {
+    const known = three();
+    known.running([late('a'), late('b')]);
+    expect(speeds(known)).toEqual([1, 1, 1]);
   });
 });
 

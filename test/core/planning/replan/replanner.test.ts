@@ -17,8 +17,9 @@ describe('a device that slows down to a quarter', () => {
       world.runUntil(90_000);
       expect(world.changes.map(({ why }) => why)).toEqual(['gain']);
       expect((world.changes[0]?.firstResultAt ?? Number.POSITIVE_INFINITY) - at).toBeLessThanOrEqual(5_000);
-      // A quarter of the speed of three others: one of thirteen shares, and not one of four.
-      expect(world.rows).toEqual({ d0: 18, d1: 17, d2: 17, d3: 4 });
+      // A quarter of the speed of three others: one of thirteen shares, and not one of four. Found before the first slow
+      // task has ended, it may be taken for a little slower.
+      expect([3, 4]).toContain(world.rows.d3);
     },
   );
 
@@ -47,6 +48,28 @@ describe('a device that slows down to a quarter', () => {
     });
     world.runUntil(600_000);
     expect(world.changes).toEqual([]);
+  });
+});
+
+describe('tasks that take more than half a second', () => {
+  const slow = toyFleet(['d0', 'd1', 'd2', 'd3'].map((id) => toyDevice(id, 1 / 4)));
+  const taskMs = 564;
+
+  test.each([0, 800])('the first one that is slow throughout is enough, before it ends (%i ms)', (phase) => {
+    const at = 60_000 + phase;
+    const world = new World({ fleet: slow, load: (id, now) => (id === 'd3' && now >= at ? 4 : 1) });
+    world.runUntil(at + 30_000);
+    expect(world.changes.map(({ why }) => why)).toEqual(['gain']);
+    expect((world.changes[0]?.at ?? 0) - at).toBeLessThan(taskMs + 4 * taskMs);
+    expect(world.rows.d3).toBeLessThanOrEqual(4);
+  });
+
+  test('one alone that was slow may change the plan once, and back', () => {
+    const hiccup = (now: number) => now >= 60_000 && now < 60_000 + taskMs;
+    const world = new World({ fleet: slow, load: (id, now) => (id === 'd3' && hiccup(now) ? 4 : 1) });
+    world.runUntil(120_000);
+    expect(world.changes.length).toBeLessThanOrEqual(2);
+    expect(world.rows).toEqual({ d0: 14, d1: 14, d2: 14, d3: 14 });
   });
 });
 
@@ -93,7 +116,7 @@ describe('load that goes up and down brings about few changes, however long it d
     };
     const world = new World({ fleet: FOUR, load });
     world.runUntil(33_000);
-    expect(world.changes.length).toBe(2);
+    expect(world.changes.filter(({ at }) => at < 33_000).length).toBe(2);
     world.runUntil(60_000);
     expect((world.changes[2]?.firstResultAt ?? Number.POSITIVE_INFINITY) - 33_000).toBeLessThanOrEqual(5_000);
   });

@@ -4,6 +4,7 @@
  */
 
 import { TelemetryWindow } from '../../../../services/core/control/telemetry.ts';
+import type { WorkerSummary } from '../../../../services/core/flow/dispatch.ts';
 import { computeMs, type Device, type Fleet } from '../../../../services/core/planning/cost/fleet.ts';
 import type { Draft, DraftPart } from '../../../../services/core/planning/draft.ts';
 import {
@@ -29,6 +30,8 @@ const TRANSFER_MS = 8;
 const WINDOW_MS = 500;
 const HASTE_MS = 50;
 const SHORTEST_MS = 150;
+const LOOK_MS = 50;
+const NO_TROUBLE = { active: 1, done: 0, failures: 0, timeouts: 0, troubles: 0 };
 
 export function toyDevice(id: string, speed = 1, more: Partial<Device> = {}): Device {
   return {
@@ -156,6 +159,9 @@ export class World {
   #now = 0;
   #told = 0;
   #tellAt = WINDOW_MS;
+  #lookedAt = 0;
+  /** Workers with a task that has not ended. */
+  readonly #out = new Map<string, WorkerSummary>();
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -206,11 +212,14 @@ export class World {
       const durations = parts.map(({ devices: [id = ''], work, tile }) => {
         const device = fleet.devices.find((each) => each.id === id) as Device;
         const ms = computeMs(device, work) * load(id, began);
+        const running = { plan: this.#plan, task: `b${block.id}.t${tile.index}`, since: began };
+        this.#out.set(id, { ...NO_TROUBLE, id, running });
         return { id, tile, ms };
       });
       const answered = durations.sort((a, b) => a.ms - b.ms);
       for (const { id, tile, ms } of answered) {
         this.#wait(began + ms);
+        this.#out.delete(id);
         const stamps = { receivedMs: 0, startedMs: 0, endedMs: ms };
         const unusual = this.#window.add({
           worker: id,
@@ -243,6 +252,16 @@ export class World {
 
   /** Telemetry comes while time goes by. */
   #wait(until: number): void {
+    for (; this.#lookedAt + LOOK_MS <= until; this.#lookedAt += LOOK_MS) {
+      const now = this.#lookedAt + LOOK_MS;
+      this.#tellUntil(now);
+      if (this.#window.running([...this.#out.values()], now).length > 0)
+        this.#tellAt = Math.min(this.#tellAt, Math.max(now + HASTE_MS, this.#told + SHORTEST_MS));
+    }
+    this.#tellUntil(until);
+  }
+
+  #tellUntil(until: number): void {
     while (until >= this.#tellAt) {
       this.#told = this.#tellAt;
       this.#tellAt += WINDOW_MS;
@@ -254,10 +273,13 @@ export class World {
 
   #tell(): void {
     const { replanner } = this;
+    const running = this.#window.running([...this.#out.values()], this.#now);
     const told = this.#window.take([]);
     const devices = new Map(this.#options.fleet.devices.map((device) => [device.id, device]));
-    const { readings, frames } = readingsOf(told ?? { tasks: [], workers: [] }, this.#plans, devices);
+    const telemetry = { ...(told ?? { tasks: [], workers: [] }), running };
+    const { readings, frames, running: overdue } = readingsOf(telemetry, this.#plans, devices);
     replanner.read(readings);
+    replanner.overdue(overdue);
     replanner.finished(frames);
     if (this.#coming !== undefined) return;
     const decision = replanner.decide();

@@ -10,6 +10,8 @@ import { device, fleet, type HandMadePart, medium, plan } from './hand-made.ts';
 
 const RUNS = Math.min(400, Number(process.env.TILEPIPE_PROPERTY_RUNS ?? 200));
 
+/** Runs with fewer frames have no steady state. */
+const LEAST_COMPLETIONS = 4;
 const bandwidth = fc.integer({ min: 1, max: 200 });
 
 const fleets: fc.Arbitrary<Fleet> = fc
@@ -112,14 +114,23 @@ describe('simulate', () => {
         const onHub = new Set(
           someFleet.devices.filter((one) => one.medium === undefined).map(({ id }) => id),
         );
+        const busy = new Map<string, number>();
         const overlaps = timeline.filter(({ resource, from, to }) => {
           const shared = onHub.has(resource) ? 'hub' : resource;
           const before = ends.get(shared) ?? 0;
           ends.set(shared, to);
+          busy.set(shared, (busy.get(shared) ?? 0) + to - from);
           return from < before || to < from || to > elapsedMs;
         });
         expect(overlaps).toEqual([]);
+        // Summed here from every interval: shares of the simulation's own are cut off at one.
+        const most = Math.max(0, ...busy.values());
+        expect(most).toBeLessThanOrEqual(elapsedMs * (1 + 1e-9));
         expect(Object.values(utilisation).filter((share) => !(share > 0 && share <= 1))).toEqual([]);
+        // Below the steady state there is nothing but the whole run: both count the same.
+        if (given.frames < LEAST_COMPLETIONS)
+          for (const [name, share] of Object.entries(utilisation))
+            if (!onHub.has(name)) expect(share).toBeCloseTo((busy.get(name) ?? 0) / elapsedMs, 9);
       }),
       { numRuns: RUNS },
     );

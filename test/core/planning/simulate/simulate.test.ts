@@ -171,6 +171,42 @@ describe('a stream', () => {
     expect(framesPerSecond).toBeCloseTo(2000 / 21, 2);
   });
 
+  test('a device has its own number of slots', () => {
+    const part = [{ ms: 1, devices: ['d0'], bytesIn: 1000, bytesOut: 1000 }];
+    const rate = (slots: number): number => {
+      const wires = wired(1, 100);
+      const devices = wires.devices.map((one) => ({ ...one, slots }));
+      return simulate(plan(part), { ...wires, devices }, many).framesPerSecond;
+    };
+    expect(rate(1)).toBeCloseTo(1000 / 21, 2);
+    expect(rate(2)).toBeCloseTo(2000 / 21, 2);
+  });
+
+  test('what follows an answer delays no frame alone, but the next of a stream', () => {
+    const wires = wired(1, 1000);
+    const devices = wires.devices.map((one) => ({ ...one, afterMs: 10 }));
+    const run = (frames: number, inFlight: number) =>
+      simulate(plan([{ ms: 40, devices: ['d0'] }]), { ...wires, devices }, { ...many, frames, inFlight });
+    expect(run(1, 1).latency.max).toBeCloseTo(40);
+    expect(run(200, 3).framesPerSecond).toBeCloseTo(20, 1);
+  });
+
+  test('while tasks of one block wait for a faster device, a slow one takes those of another', () => {
+    // d1 would need 80 ms for block 1, which d0 does in 10; block 2 is for d1 alone.
+    const blocks = plan(
+      [{ ms: 1, devices: ['d0'] }],
+      [{ ms: 10, devices: ['d0', 'd1'] }],
+      [{ ms: 1, devices: ['d1'] }],
+    );
+    const unequal = fleet(
+      [device('d0', 'm0', 1), device('d1', 'm1', 8)],
+      [medium('m0', 1e6), medium('m1', 1e6)],
+    );
+    const { framesPerSecond } = simulate(blocks, unequal, { ...many, inFlight: 6 });
+    // d0 alone does 1000 / 11 frames a second, and d1 has 8 ms of every frame.
+    expect(framesPerSecond).toBeGreaterThan(85);
+  });
+
   test('messages of the hub limit many devices', () => {
     const devices = Array.from({ length: 16 }, (_, at) => `d${at}`);
     const { framesPerSecond, bottleneck } = simulate(

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { casesOf } from '../../../../tools/bench/prediction/cases.ts';
 import { PREDICTED_NETWORKS } from '../../../../tools/bench/prediction/networks.ts';
 import { plot } from '../../../../tools/bench/prediction/plot.ts';
-import { errorsOf, predictionTargets, quantile } from '../../../../tools/bench/prediction/targets.ts';
+import { errorsOf, predictionTargets } from '../../../../tools/bench/prediction/targets.ts';
 
 const result = {
   network: 'vgg16-96',
@@ -36,12 +36,6 @@ test('a plan that stays on one device says nothing', () => {
     { name: 'simulator: median error, %', value: 10, pass: true },
     { name: 'search: median error, %', value: 20, pass: false },
   ]);
-});
-
-test('a quantile is one of the values', () => {
-  expect(quantile([4, 1, 3, 2], 0.9)).toBe(4);
-  expect(quantile([4, 1, 3, 2], 0.5)).toBe(2);
-  expect(quantile([], 0.5)).toBeNaN();
 });
 
 test('at least twenty plans, on two to six devices that fit the machine', () => {

@@ -1,4 +1,4 @@
-/** A worker's own profile: from the cache or measured now, with the link as it is, retained on the bus. */
+/** A worker's own profile: from the cache or measured now, with the link as it is. */
 
 import type { Channels } from '../../core/bus/connections.ts';
 import type { Log } from '../../core/runtime/log.ts';
@@ -6,14 +6,14 @@ import type { Profile } from '../../core/schema/generated/profile.ts';
 import type { Executor } from '../executor/executor.ts';
 import { ProfileCache } from './cache.ts';
 import { limitsHere } from './limits.ts';
-import { measureLink } from './link.ts';
+import { type Link, measureLink } from './link.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import { GENERAL, hardwareHere, measureProfile } from './profile.ts';
 
 export interface AnnounceDeps {
   /** The worker's id. */
   readonly id: string;
-  readonly channels: Pick<Channels, 'topics' | 'control' | 'data'>;
+  readonly channels: Pick<Channels, 'topics' | 'data'>;
   /** Started; says in its description which executor it is. */
   readonly executor: Executor;
   readonly threads: number;
@@ -22,19 +22,16 @@ export interface AnnounceDeps {
   readonly log: Log;
 }
 
+export type LinkedProfile = Profile & { readonly link: Link };
+
 /** Before the worker takes tasks: what else runs would be measured with it. */
-export async function announceProfile(deps: AnnounceDeps): Promise<Profile> {
+export async function profileHere(deps: AnnounceDeps): Promise<LinkedProfile> {
   const { id, channels, log } = deps;
-  const { topics, control, data } = channels;
+  const { topics, data } = channels;
   const profile = await ownProfile(deps);
   const link = await measureLink({ data, topic: topics.build('inbox', { role: 'worker', id }) });
-  const announced = { ...profile, link };
-  await control.publish(topics.build('profile', { id }), Buffer.from(JSON.stringify(announced)), {
-    qos: 1,
-    retain: true,
-  });
-  log.info({ latencyMs: link.latencyMs, bytesPerMs: link.upBytesPerMs }, 'profile published');
-  return announced;
+  log.info({ latencyMs: link.latencyMs, bytesPerMs: link.upBytesPerMs }, 'profile known');
+  return { ...profile, link };
 }
 
 async function ownProfile({ id, executor, threads, folder, log }: AnnounceDeps): Promise<Profile> {
@@ -47,7 +44,9 @@ async function ownProfile({ id, executor, threads, folder, log }: AnnounceDeps):
   };
   const known = () => cache.get(key, { device: id, memoryBytes: limits.memoryBytes });
   return oneAtATime(cache.lock(key), known, async () => {
-    log.info('measuring this machine; once, and again after a change of hardware or executor');
+    log.info(
+      'measuring this machine before any task, half a minute on a free core: once, and again after a change of hardware or executor',
+    );
     const profile = await measureProfile({ device: id, threads, limits });
     cache.put(key, profile);
     return profile;

@@ -194,8 +194,8 @@ export class EmulatedCluster {
   }
 
   /**
-   * A worker that has the device's name, or `HUB_WORKER`; it measures its device where `flags` say so, and with `--lean` among them its
-   * process is started for that.
+   * A worker that has the device's name, or `HUB_WORKER`; it measures its device where `flags` say so, and with `--lean`
+   * among them its process is started for that.
    */
   startWorker(device: string, flags: readonly string[] = []): ChildProcess {
     const own = flags.includes('--profile') ? [] : ['--no-profile'];

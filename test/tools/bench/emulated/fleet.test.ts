@@ -38,7 +38,7 @@ test('devices have half the speed of the profile on half the share, and a cable 
 
 test('a hub that computes is a device without a cable', () => {
   const { devices } = emulatedFleet({ ...conditions, hubComputes: true });
-  expect(devices.at(-1)).toMatchObject({ id: 'hub', taskMs: 2 });
+  expect(devices.at(-1)).toMatchObject({ id: 'on-hub', taskMs: 2 });
   expect(devices.at(-1)?.medium).toBeUndefined();
 });
 

@@ -239,7 +239,7 @@ devices:
       'config-invalid',
       /\/nowhere cannot be read/,
     ],
-    ['a size that is none', ['--memory', '64'], 'usage', /not a size like 64MB/],
+    ['a size that is none', ['--memory', '64'], 'usage', /no size: write 64MB/],
     ['memory that nothing fits', ['--memory', '1KB'], 'plan-impossible', /pi-1/],
     ['a deadline without a catalogue', ['--deadline', '5ms'], 'usage', /--catalogue/],
     ['a picture that cannot be written', ['--svg', '/dev/null/plan.svg'], 'usage', /cannot write/],

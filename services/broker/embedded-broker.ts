@@ -6,6 +6,7 @@ import { TilepipeError } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
 import { pipelineSchema } from '../core/schema/generated/pipeline.ts';
 import { GuardedConnection } from './guarded-connection.ts';
+import { LoopWatch } from './loop-watch.ts';
 import { PayloadMemory } from './payload-memory.ts';
 import { listenError, Policy, type Refusal } from './policy.ts';
 
@@ -70,6 +71,8 @@ const LOOPBACK = '127.0.0.1';
 /** Topic and identifier of a PUBLISH packet, beside its payload. */
 const PACKET_FIELDS = 1024;
 const SWEEP_MS = 1_000;
+/** Per second of a client's keep-alive: one and a half times that [MQTT-3.1.2-24]. */
+const KEEP_ALIVE_MS = 1_500;
 /** Where the library talks to itself. */
 const SYSTEM = '$SYS/';
 
@@ -103,7 +106,7 @@ export class EmbeddedBroker {
   #messages = 0;
   #aedes: Aedes | undefined;
   #server: Server | undefined;
-  #sweep: NodeJS.Timeout | undefined;
+  #watch: LoopWatch | undefined;
 
   constructor(options: EmbeddedBrokerOptions = {}) {
     this.#options = options;
@@ -155,8 +158,10 @@ export class EmbeddedBroker {
     }
     this.#aedes = aedes;
     this.#server = server;
-    this.#sweep = setInterval(() => this.#cutSlowPackets(), Math.min(SWEEP_MS, this.#limits.packetTimeoutMs));
-    this.#sweep.unref();
+    this.#watch = new LoopWatch(Math.min(SWEEP_MS, this.#limits.packetTimeoutMs), (heldMs) =>
+      this.#cutSilent(heldMs),
+    );
+    this.#watch.start();
   }
 
   /** Closes the listener and every connection at once. */
@@ -166,7 +171,7 @@ export class EmbeddedBroker {
     if (!server || !aedes) return;
     this.#server = undefined;
     this.#aedes = undefined;
-    clearInterval(this.#sweep);
+    this.#watch?.stop();
     const closed = new Promise((resolve) => server.close(resolve));
     await new Promise<void>((resolve) => aedes.close(resolve));
     for (const connection of this.#connections) connection.destroy();
@@ -226,8 +231,11 @@ export class EmbeddedBroker {
       maxTopicLevels: this.#limits.maxTopicLevels,
       // The last resort; a client without progress is cut off by the guard long before.
       drainTimeout: this.#limits.packetTimeoutMs,
-      preConnect: (_client, packet, done) => {
+      preConnect: (client, packet, done) => {
         packet.clean = true;
+        // The library would count the time in which nothing could be read here.
+        (client.conn as GuardedConnection).keepAliveMs = (packet.keepalive ?? 0) * KEEP_ALIVE_MS;
+        packet.keepalive = 0;
         done(null, true);
       },
       authorizePublish: (_client, packet, done) =>
@@ -267,6 +275,7 @@ export class EmbeddedBroker {
       limits,
       counters: this.#bytes,
       memory: this.#memory,
+      wasHeld: () => this.#watch?.heldWithin(limits.stallMs) === true,
       onReject: (reason) => {
         this.#reject(reason);
         this.#options.log?.warn({ from, reason }, 'connection closed');
@@ -277,10 +286,15 @@ export class EmbeddedBroker {
     aedes.handle(connection);
   }
 
-  #cutSlowPackets(): void {
-    const oldest = performance.now() - this.#limits.packetTimeoutMs;
+  /** Those whose packet does not end, and those that have been silent for longer than they said they would. */
+  #cutSilent(heldMs: number): void {
+    const now = performance.now();
     for (const connection of this.#connections) {
-      if (connection.packetSince > 0 && connection.packetSince < oldest) connection.reject('slow-packet');
+      connection.excuse(heldMs);
+      const { packetSince, heardAt, keepAliveMs } = connection;
+      if (packetSince > 0 && now - packetSince > this.#limits.packetTimeoutMs)
+        connection.reject('slow-packet');
+      else if (keepAliveMs > 0 && now - heardAt > keepAliveMs) connection.reject('silent');
     }
   }
 

@@ -28,6 +28,8 @@ export interface GuardDeps {
   readonly counters: GuardCounters;
   /** For packets that come in several chunks. */
   readonly memory: PayloadMemory;
+  /** Whether the event loop was held up in the last `stallMs`: then nothing was written either. */
+  readonly wasHeld: () => boolean;
   readonly onReject: (reason: string) => void;
 }
 
@@ -44,8 +46,11 @@ export class GuardedConnection extends Duplex {
   #asked = false;
   #serving = false;
   #packetSince = 0;
+  #heardAt = performance.now();
+  /** The longest it may be silent, in milliseconds; 0: for ever. */
+  keepAliveMs = 0;
 
-  constructor(socket: Socket, { limits, counters, memory, onReject }: GuardDeps) {
+  constructor(socket: Socket, { limits, counters, memory, wasHeld, onReject }: GuardDeps) {
     super({
       allowHalfOpen: false,
       // With a buffer of a few tiles the broker goes on to the next client instead of waiting for a slow link.
@@ -66,7 +71,9 @@ export class GuardedConnection extends Duplex {
     socket.on('close', () => this.destroy());
     // Node fires this only when neither a read nor a partial write made progress.
     socket.setTimeout(limits.stallMs, () => {
-      if (this.writableLength > 0) this.reject('stalled');
+      if (this.writableLength === 0) return;
+      if (wasHeld()) socket.setTimeout(limits.stallMs);
+      else this.reject('stalled');
     });
     socket.pause();
   }
@@ -74,6 +81,17 @@ export class GuardedConnection extends Duplex {
   /** When the packet now arriving began, on the monotonic clock; 0 between packets and while reading is held. */
   get packetSince(): number {
     return this.#packetSince;
+  }
+
+  /** When bytes last came, on the monotonic clock; while nothing is read here, a client cannot be silent. */
+  get heardAt(): number {
+    return this.#socket.isPaused() ? performance.now() : this.#heardAt;
+  }
+
+  /** Time in which nothing could be read here is not the client's. */
+  excuse(heldMs: number): void {
+    this.#heardAt += heldMs;
+    if (this.#packetSince > 0) this.#packetSince += heldMs;
   }
 
   /** Closes the connection and says why, once. */
@@ -87,7 +105,10 @@ export class GuardedConnection extends Duplex {
     this.#asked = true;
     if (this.#next.length > 0) this.#serve();
     else {
-      if (this.#socket.isPaused() && this.#framer.inside) this.#packetSince = performance.now();
+      if (this.#socket.isPaused()) {
+        this.#heardAt = performance.now();
+        if (this.#framer.inside) this.#packetSince = this.#heardAt;
+      }
       this.#socket.resume();
     }
   }
@@ -145,6 +166,7 @@ export class GuardedConnection extends Duplex {
 
   #take(chunk: Buffer): void {
     this.#counters.bytesIn += chunk.length;
+    this.#heardAt = performance.now();
     const before = this.#framer.packets;
     let room = true;
     const refusal = this.#framer.feed(chunk, (packets) => {

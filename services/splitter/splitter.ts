@@ -324,7 +324,7 @@ export class Splitter {
     for (const stream of this.#streams.values()) {
       if (stream.started(frame) === undefined) continue;
       if (isFinal(code)) stream.end(frame, code, message);
-      else stream.replay(frame, message);
+      else stream.replay(frame, message, code === 'no-worker');
     }
   }
 

@@ -16,7 +16,10 @@ export interface Started {
   readonly frame: Frame;
   readonly plan: AnnouncedPlan;
   readonly merger: string;
+  /** Number of this start of the frame, from 1. */
   readonly attempt: number;
+  /** Attempts used up before this one: starts that ended because somebody was gone are not the frame's fault. */
+  readonly spent: number;
   /** When this attempt is given up: the frame's time is shared between its attempts. */
   readonly giveUpAt: number;
 }
@@ -25,8 +28,12 @@ export interface Started {
 interface Parked {
   readonly frame: Frame;
   readonly attempt: number;
+  readonly spent: number;
   readonly why: string;
 }
+
+/** Starts of one frame that may end without counting as attempts: who answers at once that he cannot must not spin. */
+const FREE_STARTS = 8;
 
 export interface StreamDeps {
   /** Those of the newest plan: a roll-out may change them. */
@@ -91,8 +98,8 @@ export class Stream {
 
   /** Starts frames while somebody can run them: those that wait for another attempt first, then new ones by credit. */
   pump(): void {
-    for (const [id, { frame, attempt }] of [...this.#parked]) {
-      if (!this.#begin(frame, attempt)) continue;
+    for (const [id, { frame, attempt, spent }] of [...this.#parked]) {
+      if (!this.#begin(frame, attempt, spent)) continue;
       this.#parked.delete(id);
       this.counters.replayed++;
     }
@@ -102,7 +109,7 @@ export class Stream {
     while (this.inFlight < maxInFlight) {
       const frame = this.#queue.first(barred);
       if (frame === undefined) return;
-      if (this.#begin(frame, 1)) this.#queue.remove(frame);
+      if (this.#begin(frame, 1, 0)) this.#queue.remove(frame);
       else barred.add(frame.reading);
     }
   }
@@ -134,40 +141,43 @@ export class Stream {
     for (const id of [...this.#parked.keys(), ...this.#started.keys()]) this.end(id, code, message);
   }
 
-  /** Starts a frame again from the beginning, or ends it where its attempts are used up. */
-  replay(id: string, why: string): void {
+  /**
+   * Starts a frame again from the beginning, or ends it where its attempts are used up. `free`: somebody it needed was
+   * gone, which does not count as an attempt.
+   */
+  replay(id: string, why: string, free = false): void {
     const known = this.#started.get(id);
     if (known === undefined) return;
     const { frame, attempt } = known;
     const { attempts } = this.#deps.limits();
-    if (attempt >= attempts || this.#deps.now() >= frame.deadlineAt) {
+    const spent = free && attempt - known.spent <= FREE_STARTS ? known.spent : known.spent + 1;
+    if (spent >= attempts || this.#deps.now() >= frame.deadlineAt) {
       this.end(
         id,
         'frame-deadline',
-        `frame ${id} was not finished after ${attempt} of ${attempts} attempts: ${why}`,
+        `frame ${id} was not finished after ${spent} of ${attempts} attempts: ${why}`,
       );
       return;
     }
     this.#forget(id, false);
-    this.#parked.set(id, { frame, attempt: attempt + 1, why });
+    this.#parked.set(id, { frame, attempt: attempt + 1, spent, why });
     this.pump();
   }
 
   /** Frames of a plan that has lost a device it needs begin again on one that can run, rather than wait for their time. */
   leave(stranded: (plan: AnnouncedPlan) => boolean): void {
-    const { attempts } = this.#deps.limits();
-    for (const [id, { frame, plan, attempt }] of [...this.#started]) {
-      if (attempt >= attempts || !stranded(plan)) continue;
+    for (const [id, { frame, plan, attempt, spent }] of [...this.#started]) {
+      if (attempt - spent > FREE_STARTS || !stranded(plan)) continue;
       const chosen = this.#deps.choose(frame);
       if (chosen !== undefined && chosen.plan.digest !== plan.digest)
-        this.replay(id, `plan ${plan.digest.slice(0, 12)} lost a device it needs`);
+        this.replay(id, `plan ${plan.digest.slice(0, 12)} lost a device it needs`, true);
     }
   }
 
   /** A merger is gone, and with it what it had gathered. */
   mergerGone(merger: string): void {
     for (const [id, started] of [...this.#started]) {
-      if (started.merger === merger) this.replay(id, `merger ${merger} went away`);
+      if (started.merger === merger) this.replay(id, `merger ${merger} went away`, true);
     }
   }
 
@@ -202,18 +212,18 @@ export class Stream {
     return frame;
   }
 
-  #begin(frame: Frame, attempt: number): boolean {
+  #begin(frame: Frame, attempt: number, spent: number): boolean {
     const chosen = this.#deps.choose(frame);
     if (chosen === undefined) return false;
-    const started: Started = { frame, ...chosen, attempt, giveUpAt: this.#giveUpAt(frame, attempt) };
+    const started: Started = { frame, ...chosen, attempt, spent, giveUpAt: this.#giveUpAt(frame, spent) };
     this.#started.set(frame.id, started);
     this.#deps.begin(started);
     return true;
   }
 
-  #giveUpAt(frame: Frame, attempt: number): number {
+  #giveUpAt(frame: Frame, spent: number): number {
     const now = this.#deps.now();
-    const left = Math.max(1, this.#deps.limits().attempts - attempt + 1);
+    const left = Math.max(1, this.#deps.limits().attempts - spent);
     return now + Math.max(0, frame.deadlineAt - now) / left;
   }
 }

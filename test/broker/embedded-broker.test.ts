@@ -7,7 +7,7 @@ import { LocalBus } from '../../services/broker/local-bus.ts';
 import { MqttBus } from '../../services/core/bus/mqtt.ts';
 import { settle } from '../../services/core/vision/settings.ts';
 import { Inbox } from '../support/inbox.ts';
-import { CONNECT, PUBLISH, PUBLISH_1, packet, RawClient, SUBSCRIBE } from '../support/raw-client.ts';
+import { CONNECT, PINGREQ, PUBLISH, PUBLISH_1, packet, RawClient, SUBSCRIBE } from '../support/raw-client.ts';
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
@@ -109,6 +109,29 @@ test('cuts off a client that never says CONNECT, or never finishes a packet', as
   expect(broker.counters().rejected).toMatchObject({ 'slow-packet': expect.any(Number) });
   expect(broker.counters().connections).toBe(0);
   await stillServes(broker);
+});
+
+test('cuts off a client that is silent for longer than its keep-alive, and tells its Will', async () => {
+  const broker = await startBroker();
+  const inbox = await Inbox.on(await localBus(broker), 'wills');
+  const client = await RawClient.open(broker.port);
+  client.send(CONNECT('silent', { topic: 'wills' }, 1));
+  await client.closed();
+  await inbox.have(1);
+  expect(broker.counters().rejected).toEqual({ silent: 1 });
+});
+
+test('a broker that was held up takes nobody for silent who has said something meanwhile', async () => {
+  const broker = await startBroker();
+  const client = await RawClient.open(broker.port);
+  undo.push(() => client.vanish());
+  client.send(CONNECT('patient', undefined, 1));
+  await client.bytes(4);
+  client.send(PINGREQ);
+  const until = performance.now() + 2000;
+  while (performance.now() < until);
+  await client.bytes(6);
+  expect(broker.counters()).toMatchObject({ connections: 1, rejected: {} });
 });
 
 test('refuses connections over its limit', async () => {

@@ -123,12 +123,16 @@ describe('a plan that loses a device', () => {
     expect(stream.started('a')).toBeDefined();
   });
 
-  test('a last attempt is not given up for it: the device may come back in time', () => {
+  test('a last attempt too: to lose a device is not an attempt at the frame', () => {
     const { state, stream, begun, failed } = rig({ attempts: 1 });
-    stream.push(frame('a'));
+    stream.push(frame('a', 900));
     state.plan = 'second';
     stream.leave(lost);
-    expect(plans(begun)).toEqual([['a', 'first', 1]]);
+    expect(plans(begun)).toEqual([
+      ['a', 'first', 1],
+      ['a', 'second', 2],
+    ]);
+    expect(begun.at(-1)).toMatchObject({ spent: 0, giveUpAt: 900 });
     expect(failed).toEqual([]);
   });
 });
@@ -194,6 +198,15 @@ describe('replay', () => {
     expect(begun.length).toBe(1);
     stream.mergerGone('merger');
     expect(begun.map(({ attempt }) => attempt)).toEqual([1, 2]);
+  });
+
+  test('a frame that nobody could run starts again without having used up an attempt, a few times', () => {
+    const { stream, begun, failed } = rig({ attempts: 1 });
+    stream.push(frame('a', 900));
+    for (let refused = 0; refused < 20 && failed.length === 0; refused++)
+      stream.replay('a', 'nobody holds its sub-model', true);
+    expect(begun.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(failed).toEqual([['a', 'frame-deadline']]);
   });
 
   test('a failure for good ends the frame and starts the next', () => {

@@ -24,14 +24,15 @@ export interface RawWill {
   readonly retain?: boolean;
 }
 
-export const CONNECT = (id: string, will?: RawWill) =>
+export const CONNECT = (id: string, will?: RawWill, keepAliveSeconds = 0) =>
   packet(
     0x10,
     string('MQTT'),
-    Buffer.from([4, 2 | (will ? 4 : 0) | (will?.retain ? 0x20 : 0), 0, 0]),
+    Buffer.from([4, 2 | (will ? 4 : 0) | (will?.retain ? 0x20 : 0), 0, keepAliveSeconds]),
     string(id),
     ...(will ? [string(will.topic), string('gone')] : []),
   );
+export const PINGREQ = packet(0xc0);
 export const SUBSCRIBE = (filter: string) =>
   packet(0x82, Buffer.from([0, 1]), string(filter), Buffer.from([0]));
 export const PUBLISH = (topic: string, payload: Buffer, { retain = false } = {}) =>

@@ -106,9 +106,20 @@ export function candidates(
 }
 
 /** Why no worker can take a task, for people. */
-export function nobodyFor({ devices }: Placement): string {
+export function nobodyFor(workers: Iterable<WorkerState>, placement: Placement): string {
+  const { devices } = placement;
   if (devices === undefined) return 'no worker holds its sub-model';
-  return `none of its devices (${devices.join(', ')}) is there with its sub-model, and no other worker holds it`;
+  const there = new Map([...workers].map((worker) => [worker.view.id, worker]));
+  const each = devices.map((device) => `${device} ${hindrance(there.get(device), placement)}`);
+  return `${each.join(', ')}; no other worker holds its sub-model`;
+}
+
+/** Why one device cannot take a task, after its name. */
+function hindrance(worker: WorkerState | undefined, { plan, model }: Placement): string {
+  if (worker === undefined) return 'is away';
+  const { view } = worker;
+  if (view.draining === true) return 'takes no more tasks';
+  return view.holds(plan, model) ? 'does not run such tasks' : 'has not loaded its sub-model';
 }
 
 /** Why a task was not sent although some worker can take it, for people. */

@@ -194,7 +194,13 @@ export class Dispatcher<T> {
     for (const live of [...this.#items.values()]) {
       if (now >= live.deadlineAt) actions.push(this.#fail(live, ...this.#whyLate(live)));
       else if (this.#isForsaken(live, now))
-        actions.push(this.#fail(live, 'no-worker', `${live.item.key} cannot run: ${nobodyFor(live.item)}`));
+        actions.push(
+          this.#fail(
+            live,
+            'no-worker',
+            `${live.item.key} cannot run: ${nobodyFor(this.#workers.values(), live.item)}`,
+          ),
+        );
     }
     for (const worker of this.#workers.values()) {
       for (const [key, attempt] of worker.active) {
@@ -351,7 +357,8 @@ export class Dispatcher<T> {
 
   #whyLate({ item, attempts, asked, lastError }: Live<T>): [ErrorCode, string] {
     if (attempts === 0) {
-      if (!this.canRun(item)) return ['no-worker', `${item.key} was never sent: ${nobodyFor(item)}`];
+      if (!this.canRun(item))
+        return ['no-worker', `${item.key} was never sent: ${nobodyFor(this.#workers.values(), item)}`];
       return ['frame-deadline', `${item.key} was never sent: ${whyUnsent(this.#workers.values(), item)}`];
     }
     const error = lastError === '' ? '' : `; ${lastError}`;

@@ -63,6 +63,7 @@ export class Service {
   #refresh: NodeJS.Timeout | undefined;
   #startedAt = 0;
   #stopping: Promise<void> | undefined;
+  #unhear: (() => Promise<void>) | undefined;
   #said: Promise<void> = Promise.resolve();
 
   constructor(options: ServiceOptions) {
@@ -113,6 +114,9 @@ export class Service {
     try {
       if (health?.port) await this.#startHealth(health.port, health.host);
       await this.channels.start();
+      this.#unhear = await this.channels.control.subscribe(this.#statusTopic, ({ payload }) =>
+        this.#hear(payload),
+      );
       await part.start(this);
     } catch (error) {
       await this.#end(error instanceof Error ? error.message : String(error));
@@ -164,10 +168,23 @@ export class Service {
       const { control } = this.channels;
       await within(FAREWELL_MS, control.publish(this.#statusTopic, offline, { qos: 1, retain: true }));
     }
+    await this.#unhear?.().catch(() => undefined);
+    this.#unhear = undefined;
     await this.channels.stop();
     await this.#health?.stop();
     this.#health = undefined;
     this.#reason = undefined;
+  }
+
+  /**
+   * Its own status as the broker has it. A broker that noticed late that a former connection was lost has just
+   * published that one's Will over what was said since: everybody would take this service for gone.
+   */
+  #hear(payload: Buffer): void {
+    if (this.#state !== 'online' && this.#state !== 'draining') return;
+    if (stateOf(payload) !== 'offline') return;
+    this.log.warn('said to be offline, by the Will of a former connection: said otherwise');
+    void this.say();
   }
 
   async #publishStatus(): Promise<void> {
@@ -203,4 +220,12 @@ export class Service {
 
 function encode(status: Status): Buffer {
   return Buffer.from(JSON.stringify(status));
+}
+
+function stateOf(payload: Buffer): unknown {
+  try {
+    return (JSON.parse(payload.toString()) as { state?: unknown } | null)?.state;
+  } catch {
+    return undefined;
+  }
 }

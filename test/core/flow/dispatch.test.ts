@@ -346,7 +346,7 @@ describe('the dispatcher', () => {
       advance(1);
       const ends = advance(100);
       expect(words(ends)).toEqual(['f0/a!no-worker', 'f0/b!no-worker', 'f0/c!no-worker']);
-      expect(ends[0]).toMatchObject({ message: expect.stringContaining('its devices (w1, w2)') });
+      expect(ends[0]).toMatchObject({ message: expect.stringContaining('w1 is away, w2 is away') });
       expect(dispatcher.waiting).toBe(1);
     });
 

@@ -119,6 +119,22 @@ test('says its status again when something changed, after a reconnect, and now a
   expect(statuses(seen).at(-1)).toMatchObject({ state: 'online' });
 });
 
+test('a Will of a former connection that comes late is said otherwise at once', async () => {
+  const broker = await startBroker();
+  const seen = await watch(broker);
+  const service = worker(broker.url);
+  await service.start();
+  await seen.have(2);
+  const bus = new LocalBus({ broker });
+  await bus.start();
+  undo.push(() => bus.stop());
+  const { state: _state, ...rest } = service.status();
+  const will = Buffer.from(JSON.stringify({ ...rest, state: 'offline', reason: 'connection lost' }));
+  await bus.publish('tilepipe/status/worker/a', will, { qos: 1, retain: true });
+  await seen.have(4);
+  expect(statuses(seen).map(({ state }) => state)).toEqual(['starting', 'online', 'offline', 'online']);
+});
+
 test('waits for work in flight when it drains, and not for ever', async () => {
   const broker = await startBroker();
   let finish = () => {};

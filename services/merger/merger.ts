@@ -261,6 +261,7 @@ export class Merger {
         frame,
         order: record.sequence,
         message: outgoing,
+        again: record.attempt !== 1,
         deadlineAt: record.deadlineAt,
       });
     }

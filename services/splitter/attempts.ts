@@ -65,6 +65,7 @@ export class Attempts {
           frame: frame.id,
           order: frame.sequence,
           message: taskMessage(plan, frame, task, meta, dispatching.pool),
+          again: attempt > 1,
           deadlineAt: giveUpAt - word,
         });
       }

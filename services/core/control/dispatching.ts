@@ -43,6 +43,8 @@ export interface Outgoing {
   /** Running number of the frame: older frames go first. */
   readonly order: number;
   readonly message: LaidMessage;
+  /** Whether this is not the first start of the frame. */
+  readonly again: boolean;
   /** Monotonic milliseconds. */
   readonly deadlineAt: number;
 }
@@ -112,13 +114,14 @@ export class Dispatching {
   }
 
   /** Hands a task to the next worker that is free for it. */
-  submit({ plan, task, frame, order, message, deadlineAt }: Outgoing): void {
+  submit({ plan, task, frame, order, message, again, deadlineAt }: Outgoing): void {
     const item = {
       key: keyOf(plan.digest, frame, task.id),
       frame,
       order,
       deadlineAt,
       message,
+      again,
       task: task.id,
       ...placementOf(plan.digest, task, plan.announcement.frames.binding),
     };
@@ -134,7 +137,7 @@ export class Dispatching {
     if (finished !== undefined || this.#knows(plan, task, worker))
       this.#telemetry.add({ plan, task, worker, totalMs, bytes, receivedMs, startedMs, endedMs });
     // What the answer cannot be to may still be on its way there.
-    finished?.message.release(totalMs !== undefined);
+    finished?.message.release(totalMs !== undefined && finished.again !== true);
     this.#carryOut(actions);
   }
 

@@ -16,6 +16,8 @@ export interface DispatchItem<T> extends Placement {
   readonly task?: string;
   /** When the item ends as a failure, on the dispatcher's clock; absent: `itemDeadlineMs` from now. */
   readonly deadlineAt?: number;
+  /** Its frame was started before: an answer may be to what was sent then, under the same key. */
+  readonly again?: boolean;
   /** Held until the item ends, to be sent again. */
   readonly message: T;
 }

@@ -38,6 +38,8 @@ const RECENT_MS = 3_600_000;
 /** A part nobody wrote to for this long was left by a process that is gone. */
 const ABANDONED_MS = 60_000;
 /** Marks the temporary files of this machine: elsewhere a process number means nothing. */
+/** Hashed without a pause: the weights of one layer can be 400 MB, and a broker may share this process. */
+const AT_ONCE_BYTES = 4 * 2 ** 20;
 const HERE = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 
 export class BlobCache {
@@ -88,9 +90,12 @@ export class BlobCache {
       const file = await open(draft, 'wx');
       try {
         for await (const chunk of chunks) {
-          hash.update(chunk);
           bytes += chunk.length;
-          await writeAll(file, chunk);
+          for (let at = 0; at < chunk.length; at += AT_ONCE_BYTES) {
+            const piece = chunk.subarray(at, at + AT_ONCE_BYTES);
+            hash.update(piece);
+            await writeAll(file, piece);
+          }
         }
       } finally {
         await file.close();

@@ -1,10 +1,11 @@
-/** Distrust: of workers that are there only, and for a while only. */
+/** Distrust: of workers that are there only, and for a while only. Memory: of messages that have surely arrived only. */
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Dispatching } from '../../../services/core/control/dispatching.ts';
 import type { AnnouncedPlan } from '../../../services/core/control/plan-watch.ts';
-import { PlanIndex, planDigest } from '../../../services/core/flow/plan-index.ts';
+import { PlanIndex, planDigest, type Task } from '../../../services/core/flow/plan-index.ts';
 import { createLog } from '../../../services/core/runtime/log.ts';
+import { layoutMessage } from '../../../services/core/wire/encode.ts';
 import { Local } from '../../support/local.ts';
 import { gridPlan } from '../flow/plans.ts';
 
@@ -12,7 +13,7 @@ const document = gridPlan({ grids: [[1, 1]] });
 const plan: AnnouncedPlan = {
   pipeline: document.pipeline,
   digest: planDigest(document),
-  announcement: {} as AnnouncedPlan['announcement'],
+  announcement: { frames: {} } as AnnouncedPlan['announcement'],
   index: new PlanIndex(document),
 };
 let local: Local;
@@ -62,4 +63,26 @@ test('nothing is kept of workers that are not there', async () => {
   for (const id of ['a', 'b', 'x'.repeat(50_000)]) dispatching.distrust(id, plan.digest);
   await worker();
   expect(dispatching.canRun(plan)).toBe(true);
+});
+
+test.each([
+  ['the first start of its frame is used again once it is answered', false],
+  ['a later start is not: the answer may be to what was sent before', true],
+])('memory of a task of %s', async (_, again) => {
+  await worker();
+  const task = [...plan.index.tasks.values()].find(({ kind }) => kind === 'run') as Task;
+  const laid = () =>
+    layoutMessage(
+      { kind: 'task', task: task.id, frame: 'f', deadlineMs: 60_000 },
+      [{ name: 'x', dtype: 'float32', shape: [100_000] }],
+      dispatching.pool,
+    );
+  const message = laid();
+  const deadlineAt = performance.now() + 60_000;
+  dispatching.submit({ plan, task, frame: 'f', order: 1, message, again, deadlineAt });
+  // The bus copies what it is given in a later turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  const answered = { plan: plan.digest, frame: 'f', task: task.id, worker: 'a' };
+  dispatching.done(answered, { receivedMs: 0, startedMs: 0, endedMs: 0 });
+  expect(laid().framed.buffer === message.framed.buffer).toBe(!again);
 });

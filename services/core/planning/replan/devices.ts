@@ -15,6 +15,8 @@ export interface Reading {
   readonly profiledMs: number;
   /** Whether its computing says how fast the device is; absent: it does. */
   readonly telling?: boolean;
+  /** So short that it may have been over before the device was slowed; absent: it is not. */
+  readonly short?: boolean;
   /** Milliseconds of the ways there and back; undefined where they were not seen. */
   readonly restMs?: number | undefined;
 }
@@ -36,6 +38,8 @@ const TRIAL_MS = 30_000;
 const LONGEST_TRIAL_MS = 1_800_000;
 /** Slower than the others by this much, it was wrong. */
 const STILL_SLOW = 1.5;
+/** Short tasks that seem faster than the device was, by more than this, must go on seeming so for a trial's time. */
+const NOISE = 1.5;
 
 interface Known {
   readonly speed: SpeedFactor;
@@ -44,6 +48,8 @@ interface Known {
   silence: number;
   silentSince: number;
   trialMs: number;
+  /** Since when its short tasks have seemed faster than it was. */
+  fastSince: number | undefined;
 }
 
 export interface DevicesOptions {
@@ -85,13 +91,16 @@ export class Devices {
     if (known !== undefined) known.silence = 0;
   }
 
-  read({ device, task, computeMs, profiledMs, telling = true, restMs }: Reading): void {
+  read({ device, task, computeMs, profiledMs, telling = true, short = false, restMs }: Reading): void {
     const known = this.#of(device);
     const now = this.#now();
     known.silence = 0;
     const typical = this.#typical(now);
-    if (profiledMs > 0 && telling) {
-      const ratio = computeMs / profiledMs;
+    const ratio = computeMs / profiledMs;
+    const doubtful = short && ratio * NOISE < (known.speed.value ?? typical);
+    if (!doubtful) known.fastSince = undefined;
+    if (doubtful && telling) this.#doubt(known, ratio, now);
+    else if (profiledMs > 0 && telling) {
       if (now - known.speed.lastAt > known.trialMs) this.#judge(known, ratio > STILL_SLOW * typical);
       known.speed.add(ratio, now);
     }
@@ -164,6 +173,16 @@ export class Devices {
     return middle(recent.flatMap(({ speed }) => speed.value ?? []));
   }
 
+  /** Such readings count once they have gone on for long enough, and then for no more than that all is as profiled. */
+  #doubt(known: Known, ratio: number, now: number): void {
+    known.fastSince ??= now;
+    if (now - known.fastSince < known.trialMs) return;
+    known.speed.add(Math.max(1, ratio), now);
+    if (known.speed.value !== undefined && known.speed.value > NOISE) return;
+    known.fastSince = undefined;
+    known.trialMs = Math.min(LONGEST_TRIAL_MS, known.trialMs * 2);
+  }
+
   /** It is used again after a time without. */
   #judge(known: Known, stillSlow: boolean): void {
     known.trialMs = stillSlow ? Math.min(LONGEST_TRIAL_MS, known.trialMs * 2) : TRIAL_MS;
@@ -178,6 +197,7 @@ export class Devices {
         silence: 0,
         silentSince: 0,
         trialMs: TRIAL_MS,
+        fastSince: undefined,
       };
       this.#known.set(id, known);
     }

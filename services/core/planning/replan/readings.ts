@@ -21,6 +21,8 @@ export interface PlanExpectations {
  * a quota of processor time (CFS bandwidth control) what ends within one period runs as if there were none.
  */
 const TELLING = 1 / 5;
+/** The usual period of such a quota, in milliseconds: who seems fast in a task that is shorter has not been slowed yet. */
+const SHORT_MS = 100;
 
 export interface ExpectedTask {
   readonly work: Work;
@@ -92,6 +94,7 @@ export function readingsOf(
       computeMs: row.computeMs,
       profiledMs,
       telling: isTelling(plan, device, profiledMs),
+      short: profiledMs < SHORT_MS,
       restMs: row.restMs,
     });
   }

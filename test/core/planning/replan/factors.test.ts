@@ -297,3 +297,25 @@ test('patience: what saves far more than any change before it waits as if it wer
   patience.changed(16_000, 0.5);
   expect(patience.left(16_000, 0.5)).toBe(32_000);
 });
+
+test('short tasks that seem fast are believed after a while, and then only that the device is as profiled', () => {
+  let now = 0;
+  const devices = new Devices({ fleet: toyFleet([toyDevice('d0'), toyDevice('d1')]), now: () => now });
+  devices.online(['d0', 'd1']);
+  const read = (computeMs: number, profiledMs: number): number | undefined => {
+    now += 500;
+    const short = profiledMs < 100;
+    devices.read({ device: 'd0', task: 't', computeMs, profiledMs, short });
+    devices.read({ device: 'd1', task: 't', computeMs: 400, profiledMs: 400 });
+    return devices.factors().get('d0')?.speed;
+  };
+  for (let i = 0; i < 10; i++) read(400, 400);
+  read(1600, 400);
+  expect(read(1600, 400)).toBe(4);
+  for (let i = 0; i < 59; i++) expect(read(10, 40)).toBe(4);
+  for (let i = 0; i < 3; i++) read(10, 40);
+  expect(read(10, 40)).toBe(1);
+  read(1600, 400);
+  expect(read(1600, 400)).toBe(4);
+  for (let i = 0; i < 119; i++) expect(read(10, 40)).toBe(4);
+});

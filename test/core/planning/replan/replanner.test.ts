@@ -26,7 +26,7 @@ describe('a device that slows down to a quarter', () => {
   test('and gets its share back when it is itself again', () => {
     const slow = (now: number) => now >= from && now < 90_000;
     const world = new World({ fleet: FOUR, load: (id, now) => (id === 'd3' && slow(now) ? 4 : 1) });
-    world.runUntil(120_000);
+    world.runUntil(240_000);
     expect(world.changes.length).toBe(2);
     expect(world.rows).toEqual({ d0: 14, d1: 14, d2: 14, d3: 14 });
   });

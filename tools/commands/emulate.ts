@@ -18,6 +18,7 @@ interface Flags {
   readonly hubCpu?: number;
   readonly hubLink?: number;
   readonly workers: boolean;
+  readonly profile: boolean;
 }
 
 export function register(program: Command): void {
@@ -42,6 +43,7 @@ export function register(program: Command): void {
       "cable of the hub (default: like the first device's; Wi-Fi: it is on the air)",
       bitRate,
     )
+    .option('--profile', 'workers measure themselves as they are limited, for plans: a minute or two', false)
     .option('--no-workers', 'start no worker: the command brings its own')
     .addHelpText(
       'after',
@@ -54,7 +56,10 @@ export function register(program: Command): void {
 
 async function emulate(command: readonly string[], flags: Flags): Promise<number> {
   const say = (line: string): boolean => process.stderr.write(`${line}\n`);
-  const session = new Session({ ...emulation(flags), workers: flags.workers, command, say });
+  const { workers, profile } = flags;
+  if (profile && !workers)
+    throw new TilepipeError('usage', '--profile is for workers started here: leave out --no-workers');
+  const session = new Session({ ...emulation(flags), workers, profile, command, say });
   const interrupted = interruption();
   try {
     return await interrupted.race(

@@ -12,6 +12,8 @@ import { freeCores } from './requirements.ts';
 export interface SessionOptions extends EmulationOptions {
   /** A worker on every device. */
   readonly workers: boolean;
+  /** They measure themselves, under their limits. */
+  readonly profile: boolean;
   readonly command: readonly string[];
   /** Hears what happens, line by line. */
   readonly say: (line: string) => void;
@@ -27,13 +29,18 @@ export class Session {
   }
 
   async start(): Promise<void> {
-    const { say, workers, devices } = this.#options;
+    const { say, workers, profile, devices } = this.#options;
     const cluster = this.#cluster;
     await this.#warn();
     await cluster.start();
     const started = performance.now();
     const parts = [cluster.runTilepipe(HUB, ['broker', '--host', cluster.addressOf(HUB)])];
-    if (workers) parts.push(...cluster.devices.map((device) => cluster.startWorker(device)));
+    if (profile) {
+      cluster.limit();
+      say('the workers measure themselves first');
+    }
+    const flags = profile ? ['--profile'] : [];
+    if (workers) parts.push(...cluster.devices.map((device) => cluster.startWorker(device, flags)));
     const count = workers ? devices.length : 0;
     const waiting = cluster.run(HUB, [
       process.execPath,
@@ -45,7 +52,7 @@ export class Session {
     if (code !== 0) throw new TilepipeError('broker-unreachable', `nobody answers at ${cluster.broker}`);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     say(`${devices.length} devices, ${count} workers: started and model stores seeded in ${seconds} s`);
-    cluster.limit();
+    if (!profile) cluster.limit();
   }
 
   /** Runs the command on the hub; resolves with its exit code. */

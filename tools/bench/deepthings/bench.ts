@@ -3,12 +3,14 @@
  * sooner a frame is there than on one device, and what each device has to hold for it.
  */
 
+import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import { bytes, print, table } from '../../output.ts';
 import { chosenValues } from '../emulated/cell-names.ts';
 import { LEAST_FOR_INTERVAL } from '../emulated/interval.ts';
 import { benchNetwork } from '../emulated/network.ts';
 import { plausibleProfile } from '../emulated/plausible-profile.ts';
 import { Rig } from '../emulated/rig.ts';
+import { Stopwatch } from '../emulated/stopwatch.ts';
 import { type BenchReport, rounded } from '../report.ts';
 import { CPU, DEVICES, HUB_CPU, LINK } from './conditions.ts';
 import { Runs } from './runs.ts';
@@ -36,21 +38,23 @@ const KINDS = {
   devices: ['1', '2', '3', '4', '5', '6'],
 } as const;
 const REPETITIONS = 6;
-/** Of twice 60 s of a moving source and 40 s of steady ones. */
+/** Of twice 80 s of a moving source and 30 s of steady ones. */
 const SOURCES_REPETITIONS = 2;
 
 export async function benchDeepThings(flags: DeepThingsFlags): Promise<BenchReport> {
   const { part, devices } = chosenValues(flags.cells, KINDS);
-  const began = performance.now();
+  const watch = new Stopwatch();
   const layers = part.some((name) => name !== 'sources')
-    ? await benchLayers(part, devices.map(Number), flags.repetitions ?? REPETITIONS)
+    ? await benchLayers(part, devices.map(Number), flags.repetitions ?? REPETITIONS, watch)
     : NOTHING;
   const sources = part.includes('sources')
-    ? await measureSources(flags.repetitions ?? SOURCES_REPETITIONS)
+    ? await watch.time('sources', () =>
+        measureSources(flags.repetitions ?? SOURCES_REPETITIONS, layers.profile),
+      )
     : undefined;
   show(layers);
   if (sources !== undefined) showSources(sources);
-  print(`the whole bench took ${Math.round((performance.now() - began) / 1000)} s`);
+  print(watch.total);
   const { speeds, memories, reuses } = layers;
   const gains = sources && { moving: gainOf(sources, 'moving'), steady: gainOf(sources, 'steady') };
   return {
@@ -70,28 +74,36 @@ interface Layers {
   readonly speeds: readonly SpeedResult[];
   readonly memories: readonly MemoryResult[];
   readonly reuses: readonly ReuseResult[];
+  /** Of one device. */
+  readonly profile: Profile | undefined;
 }
 
-const NOTHING: Layers = { speeds: [], memories: [], reuses: [] };
+const NOTHING: Layers = { speeds: [], memories: [], reuses: [], profile: undefined };
 
 async function benchLayers(
   part: readonly string[],
   counts: readonly number[],
   repetitions: number,
+  watch: Stopwatch,
 ): Promise<Layers> {
   const network = await benchNetwork('yolov2-16');
   const rig = new Rig({ devices: DEVICES, cpu: CPU, hubCpu: HUB_CPU, link: LINK, sharedForms: true });
   const speeds: SpeedResult[] = [];
   try {
-    await rig.start();
-    const profile = await plausibleProfile(rig, network);
-    rig.cluster.unlimit();
-    await rig.startServices();
+    const profile = await watch.time('started and profiled', async () => {
+      await rig.start();
+      const found = await plausibleProfile(rig, network);
+      rig.cluster.unlimit();
+      await rig.startServices();
+      return found;
+    });
     const runs = new Runs({ rig, network, profile, repetitions });
-    if (part.includes('speed')) for (const count of counts) speeds.push(...(await runs.speed(count)));
-    const reuses = part.includes('reuse') ? await runs.reuse() : [];
-    const memories = part.includes('memory') ? await runs.memory() : [];
-    return { speeds, memories, reuses };
+    if (part.includes('speed'))
+      for (const count of counts)
+        speeds.push(...(await watch.time(`speed, ${count}`, () => runs.speed(count))));
+    const reuses = part.includes('reuse') ? await watch.time('reuse', () => runs.reuse()) : [];
+    const memories = part.includes('memory') ? await watch.time('memory', () => runs.memory()) : [];
+    return { speeds, memories, reuses, profile };
   } finally {
     await rig.stop();
   }

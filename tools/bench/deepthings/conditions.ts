@@ -1,5 +1,6 @@
 /** The machines of DeepThings' case: six slow boxes and a gateway, and how its tiles lie. */
 
+/** Slow enough that eight of them and a hub leave the machine a third of its two cores. */
 export const CPU = '100m';
 export const HUB_CPU = '250m';
 export const LINK = '200mbit';

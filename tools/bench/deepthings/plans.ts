@@ -12,6 +12,7 @@ import { reuseTiles } from '../../../services/core/tiling/reuse.ts';
 import type { Tile } from '../../../services/core/tiling/types.ts';
 import { DEVICES, GRIDS, STRIPS } from './conditions.ts';
 import { packed } from './packed.ts';
+import { UNTILED } from './targets.ts';
 
 /** A plan before its sub-models are written, and what it is called. */
 export interface NamedDraft {
@@ -21,7 +22,7 @@ export interface NamedDraft {
 
 /** All 16 layers in one piece on the first device. */
 export function untiled(space: SearchSpace, fleet: Fleet): NamedDraft {
-  return { name: 'untiled', draft: draftOf(space, fleet, { cuts: [], devices: [DEVICES[0]] }) };
+  return { name: UNTILED, draft: draftOf(space, fleet, { cuts: [], devices: [DEVICES[0]] }) };
 }
 
 /** DeepThings' own: all 16 layers fused, more tiles than devices, each to whoever is free. */

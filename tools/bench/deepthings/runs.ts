@@ -33,7 +33,7 @@ import {
   strips,
   untiled,
 } from './plans.ts';
-import { type MemoryResult, type ReuseResult, type SpeedResult, UNTILED_LEAN } from './targets.ts';
+import { type MemoryResult, type ReuseResult, type SpeedResult, UNTILED, UNTILED_LEAN } from './targets.ts';
 
 export interface RunsDeps {
   readonly rig: Rig;
@@ -69,19 +69,23 @@ export class Runs {
     this.#deps = deps;
   }
 
-  /** All plans on so many devices, in turns; between two devices and all of them half as often. */
+  /** Where no target asks for the time. */
+  get #fewer(): number {
+    return Math.ceil(this.#deps.repetitions / 2);
+  }
+
+  /** All plans on so many devices, in turns; on fewer than all half as often. */
   async speed(count: number): Promise<SpeedResult[]> {
-    const { rig, network, repetitions } = this.#deps;
-    const often = count === 2 || count === DEVICES.length;
+    const { rig, network } = this.#deps;
     const fleet = this.#fleet(count);
     const plans: [NamedDraft, string][] = [];
     rig.cluster.unlimit();
     // On fewer devices than a grid has tiles in a row it only computes overlaps for nothing.
-    const own = grids(network.space, fleet).filter((_, at) => count >= (GRIDS[at]?.[0] ?? 0) || often);
+    const own = grids(network.space, fleet).filter((_, at) => count >= (GRIDS[at]?.[0] ?? 0) || count === 2);
     for (const plan of [ours(network.space, fleet), ...own])
       plans.push([plan, await this.#deploy(plan, count)]);
     rig.cluster.limit();
-    const results = await this.#inTurns(plans, count, often ? repetitions : Math.ceil(repetitions / 2));
+    const results = await this.#inTurns(plans, count, count === DEVICES.length ? undefined : this.#fewer);
     for (const [, pipeline] of plans) await rig.withdraw(pipeline);
     return results;
   }
@@ -172,7 +176,8 @@ export class Runs {
     const loading = Math.max(...above());
     for (const device of DEVICES) cluster.resetPeak(device);
     cluster.limit();
-    const [result] = await this.#inTurns([[plan, pipeline]], DEVICES.length);
+    const often = plan.name.startsWith(UNTILED) ? this.#fewer : undefined;
+    const [result] = await this.#inTurns([[plan, pipeline]], DEVICES.length, often);
     const running = above();
     await rig.withdraw(pipeline);
     const executor = await this.#executorAlone(prepared, lean);

@@ -9,6 +9,7 @@ import { draftOf } from '../../../services/core/planning/search/fixed.ts';
 import { BlobCache } from '../../../services/core/runtime/blobs.ts';
 import { cacheFolder } from '../../../services/core/runtime/paths.ts';
 import { median } from '../../../services/core/runtime/quantile.ts';
+import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import { gridCover } from '../../../services/core/tiling/cover.ts';
 import { bitRate, millicores } from '../../emulate/units.ts';
 import { print } from '../../output.ts';
@@ -20,16 +21,14 @@ import { planText } from '../emulated/plan-text.ts';
 import { plausibleProfile } from '../emulated/plausible-profile.ts';
 import { Rig } from '../emulated/rig.ts';
 import { arrivalsOf, type SourceLoad } from './arrivals.ts';
-import { LINK } from './conditions.ts';
+import { CPU, LINK } from './conditions.ts';
 
-/** Slow enough that eight of them and the hub leave the machine a third of its two cores. */
-const CPU = '100m';
 /** Enough that it decides neither side. */
 const HUB_CPU = '400m';
 export const SOURCES = 4;
 export const BUSY_TIMES = 8;
-const MOVE_MS = 15_000;
-const STEADY_MS = 40_000;
+const MOVE_MS = 20_000;
+const STEADY_MS = 30_000;
 /** Of equal sources, before anything counts: until the devices are busy. */
 const LEAD_MS = 5000;
 const DEVICES = Array.from({ length: 2 * SOURCES }, (_, at) => `device-${at + 1}`);
@@ -63,8 +62,11 @@ export interface SourcesResult {
 /** Pipelines by binding: the one of all sources, or of each. */
 type Pipelines = Readonly<Record<Binding, readonly string[]>>;
 
-/** A rig of its own: eight devices. */
-export async function measureSources(repetitions: number): Promise<SourcesResult> {
+/**
+ * A rig of its own: eight devices. `known`: a profile of such a device with other sizes of the same layers, which is
+ * enough for plans that are made by hand; absent: one is measured.
+ */
+export async function measureSources(repetitions: number, known?: Profile): Promise<SourcesResult> {
   const network = await openNetwork({
     name: `yolov2-16-${SIZE}`,
     summary: `16 layers of YOLOv2 of ${SIZE} x ${SIZE}`,
@@ -73,7 +75,7 @@ export async function measureSources(repetitions: number): Promise<SourcesResult
   const rig = new Rig({ devices: DEVICES, cpu: CPU, hubCpu: HUB_CPU, link: LINK, sharedForms: true });
   try {
     await rig.start();
-    const profile = await plausibleProfile(rig, network);
+    const profile = known ?? (await plausibleProfile(rig, network));
     rig.cluster.unlimit();
     await rig.startServices();
     const fleet = emulatedFleet({

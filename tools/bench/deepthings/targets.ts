@@ -31,8 +31,9 @@ export interface ReuseResult extends SpeedResult {
   readonly deviceMs: number;
 }
 
-/** The untiled plan on a lean worker: what of the difference the tiles make, and what the worker. */
-export const UNTILED_LEAN = 'untiled, lean';
+/** All layers in one piece on one device; and the same on a lean worker: what of the difference the tiles make. */
+export const UNTILED = 'untiled';
+export const UNTILED_LEAN = `${UNTILED}, lean`;
 
 const LEAST_SPEED_UP = 2.3;
 const LEAST_BOUNDED = 1.6;
@@ -53,7 +54,7 @@ export function sharesOf(result: MemoryResult): { readonly executor: number; rea
 
 /** The fastest plan within the share of the untiled run's peak; where none is, the smallest. */
 function boundedOf(memories: readonly MemoryResult[]): MemoryResult | undefined {
-  const tiled = memories.filter(({ plan }) => plan !== 'untiled' && plan !== UNTILED_LEAN);
+  const tiled = memories.filter(({ plan }) => plan !== UNTILED && plan !== UNTILED_LEAN);
   const share = (result: MemoryResult): number => Math.max(...Object.values(sharesOf(result)));
   const within = tiled.filter((result) => share(result) <= MEMORY_SHARE);
   const bySpeed = [...within].sort((a, b) => a.medianMs - b.medianMs);

@@ -11,6 +11,7 @@ import { print, table } from '../../output.ts';
 import { namedInterval } from '../emulated/interval.ts';
 import { type BenchNetwork, benchNetwork } from '../emulated/network.ts';
 import { plausibleProfile } from '../emulated/plausible-profile.ts';
+import { Stopwatch } from '../emulated/stopwatch.ts';
 import type { BenchReport } from '../report.ts';
 import { type Cell, type ChosenCells, chosenCells, runsBeside } from './cells.ts';
 import { Comparison, type Rigs, showCell } from './comparison.ts';
@@ -33,14 +34,14 @@ const UNEQUAL_REPETITIONS = 7;
 
 export async function benchHotEdge(flags: HotEdgeFlags): Promise<BenchReport> {
   const cells = chosenCells(flags.cells);
-  const started = performance.now();
+  const watch = new Stopwatch();
   const network = await benchNetwork('vgg16');
   const rigs: Rigs = {
     rig: new HotEdgeRig({ hubComputes: true }),
-    beside: new Map(cells.equal.filter(runsBeside).map(({ link }) => [link, new HotEdgeRig({})])),
+    beside: new Map(cells.equal.filter(runsBeside).map(({ cpu }) => [cpu, new HotEdgeRig({})])),
   };
   try {
-    const { equal, unequal } = await runAll(rigs, { network, cells, repetitions: flags.repetitions });
+    const { equal, unequal } = await runAll(rigs, { network, cells, repetitions: flags.repetitions, watch });
     const svg = flags.svg ?? 'hotedge.svg';
     writeFileSync(
       svg,
@@ -49,7 +50,7 @@ export async function benchHotEdge(flags: HotEdgeFlags): Promise<BenchReport> {
         unequal.map(({ result }) => result),
       ),
     );
-    print(`picture: ${svg}; the whole bench took ${Math.round((performance.now() - started) / 1000)} s`);
+    print(`picture: ${svg}; ${watch.total}`);
     return {
       bench: 'hotedge',
       cells: [...equal, ...unequal.flatMap((outcome) => outcome.cells)].map(({ interval, n, ...cell }) => ({
@@ -69,6 +70,7 @@ interface Wanted {
   readonly network: BenchNetwork;
   readonly cells: ChosenCells;
   readonly repetitions: number | undefined;
+  readonly watch: Stopwatch;
 }
 
 interface Results {
@@ -76,38 +78,44 @@ interface Results {
   readonly unequal: UnequalOutcome[];
 }
 
-async function runAll(rigs: Rigs, { network, cells, repetitions }: Wanted): Promise<Results> {
+async function runAll(rigs: Rigs, { network, cells, repetitions, watch }: Wanted): Promise<Results> {
   const { rig, beside } = rigs;
-  const started = performance.now();
-  const profile = await startRigs(rigs, network);
+  const profile = await watch.time('started and profiled', () => startRigs(rigs, network));
   const forms = await formsOf(network);
   const written = new WrittenPlans();
   const comparison = new Comparison({ ...rigs, forms, written, profile });
-  await comparison.prepare(cells.equal);
-  print(`started and seeded in ${Math.round((performance.now() - started) / 1000)} s`);
+  await watch.time('plans of all cells', () => comparison.prepare(cells.equal));
   const runsOf = (cell: Cell): number => repetitions ?? cell.repetitions;
   const besides = measureBeside(cells.equal.filter(runsBeside), (cell) =>
-    comparison.measureBeside(cell, runsOf(cell)),
+    watch.time(`${cellName(cell)}, the papers' plans, beside`, () =>
+      comparison.measureBeside(cell, runsOf(cell)),
+    ),
   );
   const measured = new Map<Cell, CellResult[]>();
   for (const cell of cells.equal) {
-    const results = await comparison.measure(cell, runsOf(cell));
+    const results = await watch.time(cellName(cell), () => comparison.measure(cell, runsOf(cell)));
     measured.set(cell, results);
     if (!besides.has(cell)) showCell(results);
   }
   const following = new Unequal({ rig, forms, written, profile, file: network.file });
-  const unequal = await measureUnequal(following, cells.unequal, repetitions ?? UNEQUAL_REPETITIONS);
+  const unequal = await measureUnequal(cells.unequal, (link) =>
+    watch.time(`${link}, unequal`, () => following.measure(link, repetitions ?? UNEQUAL_REPETITIONS)),
+  );
   for (const [cell, papers] of besides) {
     const [alone, ...others] = measured.get(cell) ?? [];
     const all = [...(alone === undefined ? [] : [alone]), ...(await papers), ...others];
     measured.set(cell, all);
     showCell(all);
   }
-  for (const [link, each] of beside) showUse(link, each, performance.now() - started);
+  for (const [cpu, each] of beside) showUse(cpu, each, watch.elapsedMs);
   return { equal: [...measured.values()].flat(), unequal };
 }
 
-/** One cell of each link after the other, without anybody waiting: what fails is heard where a result is asked for. */
+function cellName({ link, cpu }: Cell): string {
+  return `${link}, ${cpu}`;
+}
+
+/** One cell of each rig after the other, without anybody waiting: what fails is heard where a result is asked for. */
 function measureBeside(
   cells: readonly Cell[],
   measure: (cell: Cell) => Promise<CellResult[]>,
@@ -115,9 +123,9 @@ function measureBeside(
   const besides = new Map<Cell, Promise<CellResult[]>>();
   const before = new Map<string, Promise<unknown>>();
   for (const cell of cells) {
-    const own = (before.get(cell.link) ?? Promise.resolve()).then(() => measure(cell));
+    const own = (before.get(cell.cpu) ?? Promise.resolve()).then(() => measure(cell));
     before.set(
-      cell.link,
+      cell.cpu,
       own.catch(() => undefined),
     );
     besides.set(cell, own);
@@ -126,13 +134,12 @@ function measureBeside(
 }
 
 async function measureUnequal(
-  following: Unequal,
   links: readonly string[],
-  repetitions: number,
+  measure: (link: string) => Promise<UnequalOutcome>,
 ): Promise<UnequalOutcome[]> {
   const outcomes: UnequalOutcome[] = [];
   for (const link of links) {
-    const outcome = await following.measure(link, repetitions);
+    const outcome = await measure(link);
     showCell(outcome.cells);
     outcomes.push(outcome);
   }
@@ -162,9 +169,9 @@ async function startRigs({ rig, beside }: Rigs, network: BenchNetwork): Promise<
 }
 
 /** What ran beside the cells must have left them their processors. */
-function showUse(link: string, { cluster }: HotEdgeRig, elapsedMs: number): void {
+function showUse(cpu: string, { cluster }: HotEdgeRig, elapsedMs: number): void {
   const used = [HUB, ...cluster.devices].reduce((sum, device) => sum + cluster.cpuStat(device).usageMs, 0);
   print(
-    `the papers' plans at ${link} ran beside the other cells on devices of their own: ${((100 * used) / elapsedMs).toFixed(1)} % of a core, start-up included`,
+    `the papers' plans on slow links at ${cpu} ran beside the other cells on devices of their own: ${((100 * used) / elapsedMs).toFixed(1)} % of a core, start-up included`,
   );
 }

@@ -21,7 +21,7 @@ const EQUAL_LINKS: Readonly<Record<string, number>> = { '500kbit': 3, '5mbit': 1
 const UNEQUAL_LINKS: readonly string[] = ['30mbit', '40mbit', '60mbit', '100mbit', '200mbit'];
 /**
  * Frames of the papers' plans take up to a minute there, and hardly anything is computed meanwhile: they run beside the
- * other cells, on devices of their own for each link.
+ * other cells, on devices of their own for each share of a processor: what takes longest is not waited for twice.
  */
 const BESIDE: ReadonlySet<string> = new Set(['500kbit', '5mbit']);
 

@@ -9,22 +9,15 @@ import { emulatedFleet } from '../emulated/fleet.ts';
 import { intervalText, medianInterval } from '../emulated/interval.ts';
 import { planText } from '../emulated/plan-text.ts';
 import { rounded } from '../report.ts';
-import type { Cell } from './cells.ts';
-import {
-  type CellDraft,
-  type Forms,
-  NUMBERS_IN,
-  ourDrafts,
-  paperDrafts,
-  type WrittenPlans,
-} from './plans.ts';
+import { type Cell, runsBeside } from './cells.ts';
+import { ASIDE, type CellDraft, type Forms, ourDrafts, paperDrafts, type WrittenPlans } from './plans.ts';
 import { blocksText, DEVICES, type Framed, type HotEdgeRig, type PlanRun } from './rig.ts';
 import type { CellResult } from './targets.ts';
 
 /** Share of a processor that the profile is given for. */
 export const QUOTA = 0.25;
 
-/** Runs of the plan that is there for comparison with ours only. */
+/** Runs of plans that are there for comparison with ours only. */
 const MOST_ASIDE = 10;
 
 /** A plan of a cell that was rolled out. */
@@ -33,7 +26,7 @@ interface CellPlan extends CellDraft, Framed {}
 export interface Rigs {
   /** Runs everything but what `beside` does. */
   readonly rig: HotEdgeRig;
-  /** Run the papers' plans on slow links, by link, for which nobody else waits. */
+  /** Run the papers' plans on slow links, by share of a processor, for which nobody else waits. */
   readonly beside: ReadonlyMap<string, HotEdgeRig>;
 }
 
@@ -77,7 +70,7 @@ export class Comparison {
     for (let done = 0; done < repetitions; done++) {
       bare.push(await rig.bare());
       for (const [plan, own] of runs)
-        if (done < MOST_ASIDE || plan.plan !== NUMBERS_IN)
+        if (done < MOST_ASIDE || !ASIDE.has(plan.plan))
           own.push(await rig.frame(plan.prepared.plan.pipeline, plan.inputs));
     }
     return [resultOf(cell, 'all-in-one', bare), ...show(cell, runs)];
@@ -85,8 +78,8 @@ export class Comparison {
 
   /** The papers' plans of a slow link; the first frame counts. */
   async measureBeside(cell: Cell, repetitions: number): Promise<CellResult[]> {
-    const beside = this.#deps.beside.get(cell.link);
-    if (beside === undefined) throw new Error(`there are no devices for ${cell.link}`);
+    const beside = this.#deps.beside.get(cell.cpu);
+    if (beside === undefined) throw new Error(`there are no devices of ${cell.cpu}`);
     const plans = this.#of(cell).filter((plan) => this.#rigOf(cell, plan) === beside);
     beside.limit(millicores(cell.cpu), bitRate(cell.link));
     const runs = new Map<CellPlan, PlanRun[]>(plans.map((plan) => [plan, []]));
@@ -97,7 +90,8 @@ export class Comparison {
 
   #rigOf(cell: Cell, { plan }: CellDraft): HotEdgeRig {
     const { rig, beside } = this.#deps;
-    return (plan === 'pipeline' || plan === 'parallel' ? beside.get(cell.link) : undefined) ?? rig;
+    const isPapers = plan === 'pipeline' || plan === 'parallel';
+    return (isPapers && runsBeside(cell) ? beside.get(cell.cpu) : undefined) ?? rig;
   }
 
   #of(cell: Cell): readonly CellPlan[] {

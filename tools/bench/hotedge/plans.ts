@@ -71,7 +71,10 @@ export function paperDrafts({ numbers }: Forms, fleet: Fleet): CellDraft[] {
   ];
 }
 
-export const NUMBERS_IN = 'ours, numbers in';
+const HUB_IDLE = 'ours, hub idle';
+const NUMBERS_IN = 'ours, numbers in';
+/** Plans that are there for comparison with ours only. */
+export const ASIDE: ReadonlySet<string> = new Set([HUB_IDLE, NUMBERS_IN]);
 
 /**
  * The best plan with the hub computing too, and without. `fleet` has the hub as a device. Where pixels are the better
@@ -88,7 +91,7 @@ export function ourDrafts(forms: Forms, fleet: Fleet): CellDraft[] {
   const alone = sooner(best(forms.numbers, apart), best(forms.pixels, apart));
   return [
     ours,
-    { ...alone, plan: 'ours, hub idle' },
+    { ...alone, plan: HUB_IDLE },
     ...(ours.form.kind === 'pixels' ? [{ ...best(forms.numbers, fleet), plan: NUMBERS_IN }] : []),
   ];
 }

@@ -19,6 +19,7 @@ import { type BenchNetwork, openNetwork } from '../emulated/network.ts';
 import { planText } from '../emulated/plan-text.ts';
 import { plausibleProfile } from '../emulated/plausible-profile.ts';
 import { Rig } from '../emulated/rig.ts';
+import { Stopwatch } from '../emulated/stopwatch.ts';
 import { type BenchReport, rounded } from '../report.ts';
 import { casesOf, type PredictedCase } from './cases.ts';
 import { devicesUsed, expectedPlan } from './drafts.ts';
@@ -52,7 +53,7 @@ interface Subject {
 export async function benchPrediction(flags: PredictionFlags): Promise<BenchReport> {
   const names = PREDICTED_NETWORKS.map(({ name }) => name);
   const { network: chosen } = chosenValues(flags.cells, { network: names });
-  const began = performance.now();
+  const watch = new Stopwatch();
   const rig = new Rig({ devices: DEVICES, cpu: CPU, hubCpu: HUB_CPU, link: LINK, sharedForms: true });
   const results: PredictionResult[] = [];
   try {
@@ -79,7 +80,7 @@ export async function benchPrediction(flags: PredictionFlags): Promise<BenchRepo
   show(results);
   const svg = flags.svg ?? 'prediction.svg';
   writeFileSync(svg, plot(results));
-  print(`picture: ${svg}; the whole bench took ${Math.round((performance.now() - began) / 1000)} s`);
+  print(`picture: ${svg}; ${watch.total}`);
   return { bench: 'prediction', cells: results.map(cellOf), targets: predictionTargets(results) };
 }
 

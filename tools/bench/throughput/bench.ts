@@ -11,6 +11,7 @@ import { intervalText, namedInterval } from '../emulated/interval.ts';
 import { type BenchNetwork, benchNetwork } from '../emulated/network.ts';
 import { plausibleProfile } from '../emulated/plausible-profile.ts';
 import { Rig } from '../emulated/rig.ts';
+import { Stopwatch } from '../emulated/stopwatch.ts';
 import { type BenchReport, rounded } from '../report.ts';
 import { CPU, HUB_CPU, LINK } from './conditions.ts';
 import { throughputPlot } from './plot.ts';
@@ -38,14 +39,19 @@ type Outcome = MeasuredStream | FailedStream;
 export async function benchThroughput(flags: ThroughputFlags): Promise<BenchReport> {
   const chosen = chosenValues(flags.cells, KINDS);
   const { repetitions = REPETITIONS } = flags;
-  const began = performance.now();
+  const watch = new Stopwatch();
   const outcomes: Outcome[] = [];
   for (const name of chosen.network) {
     const network = await benchNetwork(name);
-    // On a machine of its own, before anything else runs.
-    const profile = await withRig(0, 'ample', (rig) => plausibleProfile(rig, network));
-    for (const { memory, counts } of groupsOf(chosen)) {
-      const found = await measureGroup({ network, profile, memory, counts, repetitions });
+    let profile: Profile | undefined;
+    // On the first devices there are, before anything else runs.
+    const profiled = async (rig: Rig): Promise<Profile> => {
+      profile ??= await watch.time(`${name}, profiled`, () => plausibleProfile(rig, network));
+      return profile;
+    };
+    for (const memory of chosen.memory) {
+      const counts = chosen.devices.map(Number);
+      const found = await measureGroup({ network, profiled, memory, counts, repetitions, watch });
       outcomes.push(...found);
       showGroup(found);
     }
@@ -54,7 +60,7 @@ export async function benchThroughput(flags: ThroughputFlags): Promise<BenchRepo
   const failed = outcomes.filter((outcome) => 'reason' in outcome);
   const svg = flags.svg ?? 'throughput.svg';
   writeFileSync(svg, throughputPlot(results));
-  print(`picture: ${svg}; the whole bench took ${Math.round((performance.now() - began) / 1000)} s`);
+  print(`picture: ${svg}; ${watch.total}`);
   return {
     bench: 'throughput',
     cells: outcomes.map(cellOf),
@@ -116,44 +122,53 @@ async function withRig<T>(devices: number, memory: Memory, use: (rig: Rig) => Pr
   }
 }
 
-/** After a worker was killed nothing more can be measured on a rig: where that may be, each plan has its own. */
-function groupsOf(chosen: {
-  readonly memory: readonly Memory[];
-  readonly devices: readonly string[];
-}): { memory: Memory; counts: number[] }[] {
-  const counts = chosen.devices.map(Number);
-  return chosen.memory.flatMap((memory): { memory: Memory; counts: number[] }[] =>
-    memory === 'ample' ? [{ memory, counts }] : counts.map((count) => ({ memory, counts: [count] })),
-  );
-}
-
 interface Group {
   readonly network: BenchNetwork;
-  readonly profile: Profile;
+  readonly profiled: (rig: Rig) => Promise<Profile>;
   readonly memory: Memory;
   readonly counts: readonly number[];
   readonly repetitions: number;
+  readonly watch: Stopwatch;
 }
 
-/** Cells that share a rig; none is started where no plan fits. */
-async function measureGroup({ counts, repetitions, ...of }: Group): Promise<Outcome[]> {
-  const { network, memory } = of;
-  const planned = counts.map((count) => ({ count, draft: planStream(network, streamFleet(of, count)) }));
-  const impossible = planned.flatMap(({ count, draft }) =>
-    typeof draft === 'string' ? [{ network: network.model.name, devices: count, memory, reason: draft }] : [],
-  );
-  const possible = planned.flatMap(({ count, draft }) =>
-    typeof draft === 'string' ? [] : [{ count, draft }],
-  );
-  if (possible.length === 0) return impossible;
-  const measured = await withRig(Math.max(...counts), memory, async (rig) => {
-    const streams = new Streams({ ...of, rig });
-    await streams.start();
-    const outcomes: Outcome[] = [];
-    for (const { count, draft } of possible) outcomes.push(await streams.measure(draft, count, repetitions));
-    return outcomes;
-  });
-  return [...impossible, ...measured];
+/** Cells of one network and memory share a rig; after a failed one nothing more can be measured on it, and the rest have another. */
+async function measureGroup(group: Group): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  while (outcomes.length < group.counts.length) {
+    const counts = group.counts.slice(outcomes.length);
+    const found = await withRig(Math.max(...counts), group.memory, (rig) =>
+      measureUntilFailed({ ...group, counts }, rig),
+    );
+    outcomes.push(...found);
+  }
+  return outcomes;
+}
+
+/** A plan that does not fit is no failure of the rig: the next cell is measured on it. */
+async function measureUntilFailed(
+  { network, profiled, memory, counts, repetitions, watch }: Group,
+  rig: Rig,
+): Promise<Outcome[]> {
+  const of = { network, memory, profile: await profiled(rig) };
+  const name = network.model.name;
+  const streams = new Streams({ ...of, rig });
+  const outcomes: Outcome[] = [];
+  let isStarted = false;
+  for (const count of counts) {
+    const draft = planStream(network, streamFleet(of, count));
+    if (typeof draft === 'string') {
+      outcomes.push({ network: name, devices: count, memory, reason: draft });
+      continue;
+    }
+    if (!isStarted) await watch.time(`${name}, ${memory}, started`, () => streams.start());
+    isStarted = true;
+    const outcome = await watch.time(`${name}, ${count}, ${memory}`, () =>
+      streams.measure(draft, count, repetitions),
+    );
+    outcomes.push(outcome);
+    if ('reason' in outcome) break;
+  }
+  return outcomes;
 }
 
 function showGroup(outcomes: readonly Outcome[]): void {

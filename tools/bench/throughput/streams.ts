@@ -87,7 +87,7 @@ export function planStream({ space }: BenchNetwork, fleet: Fleet): Draft | strin
 }
 
 /** Seconds of a loop that count. */
-const LOOP_SECONDS = 8;
+const LOOP_SECONDS = 6;
 /** Bare runs after each loop. */
 const BARE_RUNS = 2;
 /** Frames of a simulation for each that is under way. */
@@ -151,8 +151,9 @@ export class Streams {
     const loops: Loop[] = [];
     const alone: number[] = [];
     const wanted = framesFor(simulated.framesPerSecond, LOOP_SECONDS, { inFlight, devices: count });
-    // Uncounted: whoever waits for answers learns how long they take here.
-    await rig.loop(pipeline, inFlight, inFlight);
+    // Uncounted: every device has allocated, and whoever waits for answers knows how long they take here.
+    const first = Math.min(inFlight, 2 * count);
+    await rig.loop(pipeline, first, first);
     for (let done = 0; done < repetitions; done++) {
       loops.push(await rig.loop(pipeline, wanted, inFlight));
       for (let run = 0; run < BARE_RUNS; run++) alone.push(await rig.bare());

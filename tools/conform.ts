@@ -22,6 +22,7 @@ export interface Conformance {
 /**
  * Starts `command` with TILEPIPE_BROKER, TILEPIPE_WORKER_ID and TILEPIPE_CACHE in its environment and examines it;
  * once more after it was killed. Every rule is examined, whatever became of those before it. `progress` hears of each.
+ * Rejects with `conform-failed` where the command ends before it has begun, and with `usage` where it cannot be started.
  */
 export async function conform(
   command: readonly string[],
@@ -45,6 +46,7 @@ export async function conform(
           detail: error instanceof Error ? error.message : String(error),
         }),
       );
+      if (rules.length === 0 && !outcome.pass && !examiner.running) throw gone(examiner, outcome);
       rules.push(outcome);
       progress(outcome);
     }
@@ -52,4 +54,10 @@ export async function conform(
     await examiner.stop();
   }
   return { rules, pass: rules.every(({ pass }) => pass) };
+}
+
+function gone({ started, command }: Examiner, { id, detail }: RuleOutcome): TilepipeError {
+  return started
+    ? new TilepipeError('conform-failed', `${command}: ${detail}, before it said that it is online (${id})`)
+    : new TilepipeError('usage', `${command} cannot be started: ${detail}`);
 }

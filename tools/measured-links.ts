@@ -17,7 +17,7 @@ import type { LinksReport } from '../services/core/schema/generated/links-report
 /** Who is there is retained, and comes at once; dispatchers tell of frames every half second. */
 const LOOK_MS = 1_200;
 
-/** Rejects with `no-worker` where there are no two with a profile, or where not all of them could measure. */
+/** Rejects with `no-worker` where there are no two with a profile, `links-unmeasured` where not all of them could. */
 export async function measuredLinks(address: BrokerAddress): Promise<LinksReport> {
   const service = `profile-${randomBytes(4).toString('hex')}`;
   const log = createLog('profile', { level: 'warn' });
@@ -32,7 +32,7 @@ export async function measuredLinks(address: BrokerAddress): Promise<LinksReport
     await profiles.start();
     await telemetry.start();
     await workers.start();
-    rounds.start();
+    await rounds.start();
     await setTimeout(LOOK_MS);
     const online = new Set(workers.online().map(({ id }) => id));
     const linked = profiles.all().filter(({ device, link }) => online.has(device) && link !== undefined);
@@ -42,7 +42,7 @@ export async function measuredLinks(address: BrokerAddress): Promise<LinksReport
         `of ${online.size} workers online ${linked.length} have a profile with a link: two are needed`,
       );
     const why = await rounds.ask(linked.map(({ device }) => device));
-    if (why !== undefined) throw new TilepipeError('no-worker', `links were not measured: ${why}`);
+    if (why !== undefined) throw new TilepipeError('links-unmeasured', `links were not measured: ${why}`);
     return report(profiles);
   } finally {
     await rounds.stop();

@@ -27,6 +27,13 @@ export function positive(most: number): (text: string) => number {
   };
 }
 
+/** An option's parser: a share of a whole, from 0 to 1. */
+export function share(text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (value >= 0 && value <= 1) return value;
+  throw new TilepipeError('usage', `"${text}" is not a share from 0 to 1, as in 0.02`);
+}
+
 export const wholeNumber = whole(0);
 export const workerCount = whole(1, MOST_WORKERS);
 export const threadCount = whole(1, MOST_THREADS);

@@ -70,7 +70,9 @@ export class GuardedConnection extends Duplex {
     socket.on('error', (error) => this.destroy(error));
     socket.on('close', () => this.destroy());
     // Node fires this only when neither a read nor a partial write made progress.
-    socket.setTimeout(limits.stallMs, () => {
+    // Given to `setTimeout` it would be heard once, and of a quiet client that once is no stall.
+    socket.setTimeout(limits.stallMs);
+    socket.on('timeout', () => {
       if (this.writableLength === 0) return;
       if (wasHeld()) socket.setTimeout(limits.stallMs);
       else this.reject('stalled');

@@ -4,7 +4,7 @@
  */
 
 /** A tick may be this late, as a share of its period, before the loop counts as held up. */
-const LENIENCE = 0.5;
+const LENIENCE = 1;
 
 export class LoopWatch {
   readonly #periodMs: number;

@@ -4,6 +4,8 @@
  * too large is noticed at its first bytes, before memory is made for it.
  */
 
+import { LongPacket } from './long-packet.ts';
+
 const CONNECT = 1;
 const PUBLISH = 3;
 /** Type and flags, and the length of at most four bytes of seven bits [section 2.2.3]. */
@@ -31,9 +33,9 @@ export class PacketFramer {
   #headBytes = 0;
   /** Bytes of the whole packet; 0 until its length is known. */
   #total = 0;
-  /** Of a packet whose place is known: its memory, or the chunks of a long one. */
+  /** Of a packet whose place is known: its memory, or what has come of a long one. */
   #packet: Buffer | undefined;
-  #chunks: Buffer[] | undefined;
+  #long: LongPacket | undefined;
   #filled = 0;
   #packets = 0;
 
@@ -77,7 +79,7 @@ export class PacketFramer {
         at = end;
       }
       if (this.#filled > 0 && this.#filled === this.#total) {
-        take(this.#packet ?? Buffer.concat(this.#chunks ?? [], this.#total));
+        take(this.#packet ?? (this.#long as LongPacket).whole());
         this.#end();
       }
     }
@@ -116,7 +118,7 @@ export class PacketFramer {
   }
 
   #place(): void {
-    if (this.#total > CLAIM_BYTES) this.#chunks = [];
+    if (this.#total > CLAIM_BYTES) this.#long = new LongPacket();
     else {
       const pad = this.#isPublish ? -this.#payloadAt() & (ALIGNMENT - 1) : 0;
       this.#packet = this.#options.memory(this.#total + pad).subarray(pad);
@@ -131,7 +133,7 @@ export class PacketFramer {
   }
 
   #add(bytes: Buffer): void {
-    if (this.#packet === undefined) this.#chunks?.push(bytes);
+    if (this.#packet === undefined) this.#long?.add(bytes);
     else this.#packet.set(bytes, this.#filled);
     this.#filled += bytes.length;
   }
@@ -141,7 +143,7 @@ export class PacketFramer {
     this.#headBytes = 0;
     this.#total = 0;
     this.#packet = undefined;
-    this.#chunks = undefined;
+    this.#long = undefined;
     this.#filled = 0;
   }
 }

@@ -1,8 +1,9 @@
 /** Asks workers to measure their links, each in its turn and then all at once, and hears what they found. */
 
 import { randomBytes } from 'node:crypto';
-import type { Bus } from '../core/bus/bus.ts';
+import type { Bus, Incoming } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
+import { parseLinkRound } from '../core/control/documents.ts';
 import { measuredTogether } from '../core/planning/cost/link-sharing.ts';
 import { monotonicMs } from '../core/runtime/clock.ts';
 import { asTilepipeError } from '../core/runtime/errors.ts';
@@ -15,7 +16,7 @@ import type { TelemetryWatch } from './replan/telemetry-watch.ts';
 export interface LinkRoundsDeps {
   /** Who asks. */
   readonly id: string;
-  readonly control: Bus;
+  readonly control: Pick<Bus, 'publish' | 'subscribe'>;
   readonly topics: Topics;
   /** Started, as the next. */
   readonly profiles: Profiles;
@@ -40,10 +41,13 @@ const STILL_MS = 2_000;
 export class LinkRounds {
   readonly #deps: LinkRoundsDeps;
   #unhear: (() => void) | undefined;
+  #undo: (() => Promise<void>) | undefined;
   readonly #now: () => number;
   #framesAt = Number.NEGATIVE_INFINITY;
   /** Rounds follow each other. */
   #queue: Promise<unknown> = Promise.resolve();
+  /** Requests that are not over. */
+  #open = 0;
   /** Ends the round under way; undefined where there is none. */
   #end: ((why: string) => void) | undefined;
   #stopped = false;
@@ -53,8 +57,11 @@ export class LinkRounds {
     this.#now = deps.now ?? monotonicMs;
   }
 
-  start(): void {
-    this.#unhear = this.#deps.telemetry.onTelemetry((telemetry) => this.#told(telemetry));
+  async start(): Promise<void> {
+    const { control, topics, telemetry } = this.#deps;
+    this.#unhear = telemetry.onTelemetry((document) => this.#told(document));
+    const filter = topics.filter('links', { id: '+' });
+    this.#undo = await control.subscribe(filter, (message) => this.#heard(message), { qos: 1 });
   }
 
   async stop(): Promise<void> {
@@ -62,6 +69,8 @@ export class LinkRounds {
     this.#stopped = true;
     this.#end?.('the controller stops');
     await this.#queue;
+    await this.#undo?.();
+    this.#undo = undefined;
   }
 
   /** Whether frames are under way, as far as dispatchers told. */
@@ -74,18 +83,29 @@ export class LinkRounds {
     return this.#end !== undefined;
   }
 
-  /** Whether there is something to find out: several devices that have not all measured their links in one round. */
+  /**
+   * Whether there is something to find out: several devices that have not all measured their links in one round, or not
+   * since they were started: they may have been moved.
+   */
   wanted(ids: readonly string[]): boolean {
-    return ids.length > 1 && !measuredTogether(this.#deps.profiles.all(), ids);
+    const { profiles } = this.#deps;
+    if (ids.length < 2) return false;
+    return ids.some((id) => profiles.isCarried(id)) || !measuredTogether(profiles.all(), ids);
   }
 
   /**
    * Resolves when all of these workers have answered, with undefined, or with the reason why there are no figures: they
-   * are more than 32, frames flow, or somebody did not answer in time. What they answered is in their profiles.
+   * are more than 32, frames flow, or somebody did not answer in time. What they answered is in their profiles. Who has
+   * waited for another round is content with that one, where it was of the same workers.
    */
   ask(ids: readonly string[]): Promise<string | undefined> {
-    const asked = this.#queue.then(() => this.#round(ids));
-    this.#queue = asked.catch(() => undefined);
+    const waits = this.#open++ > 0;
+    const asked = this.#queue.then(() => (waits && !this.wanted(ids) ? undefined : this.#round(ids)));
+    this.#queue = asked
+      .catch(() => undefined)
+      .finally(() => {
+        this.#open--;
+      });
     return asked;
   }
 
@@ -100,6 +120,8 @@ export class LinkRounds {
     log.info({ round, devices: devices.length }, 'links are measured, in turns and all at once');
     const why = await new Promise<string | undefined>((resolve) => {
       const end = (reason?: string): void => {
+        // A request may be refused when its round is long over, and another under way.
+        if (this.#end !== end) return;
         clearTimeout(timer);
         unhear();
         this.#end = undefined;
@@ -127,6 +149,15 @@ export class LinkRounds {
   #publish(round: LinkRound): Promise<void> {
     const { id, control, topics } = this.#deps;
     return control.publish(topics.build('links', { id }), Buffer.from(JSON.stringify(round)), { qos: 1 });
+  }
+
+  /** Workers measure for whoever asked last. */
+  #heard({ topic, payload }: Incoming): void {
+    const { id, topics } = this.#deps;
+    const other = topics.parse('links', topic)?.id;
+    if (other === undefined || other === id) return;
+    const devices = parseLinkRound(payload)?.devices ?? [];
+    if (devices.length > 0) this.#end?.(`another round was asked for by ${other}`);
   }
 
   #told({ tasks, workers }: Telemetry): void {

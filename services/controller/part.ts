@@ -119,7 +119,7 @@ export class ControllerPart implements Part {
     await this.#telemetry.start();
     const { profiles, telemetry } = this;
     this.#links = new LinkRounds({ id, control, topics, profiles, telemetry, log });
-    this.#links.start();
+    await this.#links.start();
   }
 
   /** Where workers find the store: it may listen everywhere, and be known by another name. */

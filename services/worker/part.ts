@@ -49,7 +49,7 @@ export class WorkerPart implements Part {
       await this.#profile.start(own);
     }
     const { control, data, topics } = channels;
-    this.#worker = new Worker({
+    const worker = new Worker({
       ...this.#options,
       id,
       control,
@@ -59,14 +59,15 @@ export class WorkerPart implements Part {
       slots,
       changed: () => void service.say(),
     });
-    await this.#worker.start();
+    this.#worker = worker;
+    await worker.start();
     if (own === undefined) return;
     this.#linkTurns = new LinkTurns({
       id,
       channels,
       log,
       link: own.link,
-      busy: businessOf(this.#worker),
+      busy: () => worker.busy(),
       measured: async (link) => this.#profile?.publish({ ...own, link }),
     });
     await this.#linkTurns.start();
@@ -94,18 +95,4 @@ export class WorkerPart implements Part {
   details(): Partial<Status> {
     return this.#worker?.details() ?? {};
   }
-}
-
-/** What a worker does that a measurement would disturb, or that would disturb it; asked again and again. */
-function businessOf(worker: Worker): () => string | undefined {
-  let heard = 0;
-  return () => {
-    const { plans = {}, counters = {} } = worker.details();
-    const before = heard;
-    heard = counters['inbox.parts'] ?? 0;
-    if (heard > before || (counters['tasks.waiting'] ?? 0) > 0) return 'frames flow';
-    return Object.values(plans).some(({ state }) => state === 'loading')
-      ? 'a plan is being loaded'
-      : undefined;
-  };
 }

@@ -126,6 +126,11 @@ export class PlanSessions {
     return this.#shelf.loaded;
   }
 
+  get loading(): boolean {
+    for (const { state } of this.#served.values()) if (state === 'loading') return true;
+    return false;
+  }
+
   /** For the status. */
   states(): Record<string, PlanState> {
     return Object.fromEntries(

@@ -43,6 +43,11 @@ export class RunQueue<T extends Queued> {
     return this.#waiting.size;
   }
 
+  /** Whether anything waits or runs. */
+  get busy(): boolean {
+    return this.#running.size > 0 || this.#waiting.size > 0;
+  }
+
   /**
    * Takes an entry: `queued`, `replaced` where the same work was waiting, or `full`. Work that runs is not done again:
    * its answer is on its way, and a slow worker that is asked twice would be twice as slow.
@@ -58,7 +63,7 @@ export class RunQueue<T extends Queued> {
 
   /** Resolves when nothing waits and nothing runs. */
   async idle(): Promise<void> {
-    if (this.#running.size === 0 && this.#waiting.size === 0) return;
+    if (!this.busy) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 

@@ -157,6 +157,12 @@ export class Worker {
     return !this.#draining;
   }
 
+  /** Why this is no moment to measure anything: tasks here, or messages since this was last asked. Cheap. */
+  busy(): string | undefined {
+    if (this.#inbox.heardMore() || this.#queue.busy) return 'frames flow';
+    return this.#sessions.loading ? 'a plan is being loaded' : undefined;
+  }
+
   /** The worker's part of its status. */
   details(): Partial<Status> {
     const { slots, pins, executor } = this.#deps;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LinkRounds } from '../../services/controller/link-rounds.ts';
 import { Profiles } from '../../services/controller/profiles.ts';
@@ -32,7 +33,7 @@ beforeEach(async () => {
   await telemetry.start();
   const times = { slotMs: 200, answerMs: 200, now: () => now };
   rounds = new LinkRounds({ id: 'c', control, topics, profiles, telemetry, log, ...times });
-  rounds.start();
+  await rounds.start();
   heard = [];
   now = 0;
   hear = () => {};
@@ -145,4 +146,72 @@ test('who has another round to measure, or ends, gives up the one before', async
   expect(await asking).toBe('the controller stops');
   expect(await rounds.ask(['a', 'b'])).toBe('the controller stops');
   expect(profiles.all()).toEqual([]);
+});
+
+test('a round ends when another asks for one', async () => {
+  hear = ({ devices }) =>
+    devices.length > 0 &&
+    publish('tilepipe/links/other', { format: 1, round: 'another-round-', devices: ['a', 'b'], slotMs: 200 });
+  expect(await rounds.ask(['a', 'b'])).toBe('another round was asked for by other');
+});
+
+test('the end of a round of another asker ends no other', async () => {
+  const workers = [await worker('a'), await worker('b')];
+  hear = ({ devices }) =>
+    devices.length > 0 &&
+    publish('tilepipe/links/other', { format: 1, round: 'another', devices: [], slotMs: 200 });
+  // On a machine that stands still for a whole slot nothing is measured.
+  while ((await rounds.ask(['a', 'b'])) !== undefined);
+  for (const each of workers) await each.stop();
+});
+
+test('who waits for a round of the same workers needs none of its own', async () => {
+  hear = async ({ round, devices }) => {
+    for (const device of devices) await answered(device, round);
+  };
+  const asked = ['a b', 'a b', 'b a'].map((ids) => rounds.ask(ids.split(' ')));
+  expect(await Promise.all(asked)).toEqual([undefined, undefined, undefined]);
+  expect(heard).toHaveLength(1);
+  expect(rounds.wanted(['a', 'b'])).toBe(false);
+  // A worker that was started again may have been moved.
+  await publishLink('b', LINK);
+  expect(rounds.wanted(['a', 'b'])).toBe(true);
+  // Asked for when there is none, it is measured anew.
+  expect(await rounds.ask(['a', 'b'])).toBeUndefined();
+  expect(heard).toHaveLength(2);
+});
+
+test('a request that is refused when its round is over leaves the next one alone', async () => {
+  const refusals: ((error: Error) => void)[] = [];
+  const control = {
+    subscribe: async () => async () => {},
+    publish: () =>
+      refusals.length > 0
+        ? Promise.resolve()
+        : new Promise<void>((_, reject) => {
+            refusals.push(reject);
+          }),
+  };
+  const own = new LinkRounds({
+    id: 'd',
+    control,
+    topics: local.channels.topics,
+    profiles,
+    telemetry,
+    log,
+    now: () => now,
+  });
+  await own.start();
+  const first = own.ask(['a', 'b']);
+  while (!own.asking) await nextTurn();
+  await frames();
+  expect(await first).toBe('frames flow');
+  now = 2_000;
+  const second = own.ask(['a', 'b']);
+  while (!own.asking) await nextTurn();
+  refusals[0]?.(new Error('refused'));
+  await nextTurn();
+  expect(own.asking).toBe(true);
+  await own.stop();
+  expect(await second).toBe('the controller stops');
 });

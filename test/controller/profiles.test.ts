@@ -58,3 +58,22 @@ test('an empty message forgets a device', async () => {
   await until(2);
   expect(profiles.all().map(({ device }) => device)).toEqual(['d']);
 });
+
+test('what a device found out with others outlives its worker, unless its link is another', async () => {
+  const together = { round: 'r', devices: 3, at: '2026-01-01T00:00:00Z' };
+  const figures = { aloneOutBytesPerMs: 9, aloneBothBytesPerMs: 5, outBytesPerMs: 3, bothBytesPerMs: 2 };
+  const link = { latencyMs: 2, upBytesPerMs: 1000, downBytesPerMs: 1000 };
+  const sayLink = (more: object) =>
+    say('a', JSON.stringify({ ...slowProfile('a'), link: { ...link, ...more } }));
+  const roundOf = () => profiles.all().find(({ device }) => device === 'a')?.link?.together?.round;
+  await sayLink({ together: { ...together, ...figures } });
+  await sayLink({ upBytesPerMs: 600 });
+  await until(3);
+  expect([roundOf(), profiles.isCarried('a')]).toEqual(['r', true]);
+  await sayLink({ together: { ...together, ...figures, round: 's' } });
+  await until(4);
+  expect([roundOf(), profiles.isCarried('a')]).toEqual(['s', false]);
+  await sayLink({ upBytesPerMs: 250 });
+  await until(5);
+  expect([roundOf(), profiles.isCarried('a')]).toEqual([undefined, false]);
+});

@@ -89,6 +89,19 @@ test('what was rehearsed is in the store: no file is written for a device that b
   expect(files()).toBe(before);
 });
 
+test('a change of plan is practised without another plan or another file', async () => {
+  const fresh = planner();
+  // There is nothing to practise with yet.
+  await fresh.practise();
+  const { draft, plan } = await fresh.settle(three());
+  const files = () => readdirSync(folder.path, { recursive: true }).length;
+  const before = files();
+  await fresh.practise();
+  expect(files()).toBe(before);
+  expect(fresh.plan(three())).toEqual(draft);
+  expect((await fresh.prepare(draft)).digest).toBe(plan.digest);
+});
+
 test('for a device nobody has planned for, all cuts are looked at', () => {
   const small = planner();
   small.plan(fleetOf([device('a')]));

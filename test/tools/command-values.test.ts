@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readConfig } from '../../tools/config.ts';
 import { interruption } from '../../tools/interrupt.ts';
-import { portNumber, positive, whole } from '../../tools/numbers.ts';
+import { portNumber, positive, share, whole } from '../../tools/numbers.ts';
 import { readResult } from '../../tools/result-line.ts';
 import { temporaryFolder } from '../support/cluster.ts';
 
@@ -32,7 +32,12 @@ describe('numbers', () => {
     expect(() => positive(240)(text)).toThrow(/above 0 and up to 240/);
   });
 
+  test.each(['', '-0.1', '1.1', 'NaN', 'most'])('refuses "%s" as a share', (text) => {
+    expect(() => share(text)).toThrow(/share from 0 to 1/);
+  });
+
   test('takes the ends of the range', () => {
+    expect([share('0'), share('1')]).toEqual([0, 1]);
     expect([whole(1, 4)('1'), whole(1, 4)('4'), positive(240)('0.5'), portNumber('65535')]).toEqual([
       1, 4, 0.5, 65535,
     ]);

@@ -1,18 +1,25 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../services/core/runtime/entry.ts';
-import { type ConformOptions, conform } from '../../tools/conform.ts';
+import { type Conformance, type ConformOptions, conform } from '../../tools/conform.ts';
+import { temporaryFolder } from '../support/cluster.ts';
 import { PYTHON, PYTHON_WORKER } from '../support/python.ts';
+import { problem } from '../support/tensors.ts';
 
 const WORKER = new URL('./conform-worker.mjs', import.meta.url).pathname;
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
 const LIMITS: ConformOptions = { readyMs: 30_000, answerMs: 10_000 };
+
+const failed = ({ rules }: Conformance) => rules.filter(({ pass }) => !pass).map(({ id }) => id);
 
 /** Ids of the rules a command breaks, with what was seen. */
 async function broken(command: readonly string[], limits = LIMITS): Promise<Record<string, string>> {
   const { rules, pass } = await conform(command, limits);
-  const failed = rules.filter((rule) => !rule.pass);
-  expect(pass).toBe(failed.length === 0);
-  return Object.fromEntries(failed.map(({ id, detail }) => [id, detail]));
+  const broken = rules.filter((rule) => !rule.pass);
+  expect(pass).toBe(broken.length === 0);
+  return Object.fromEntries(broken.map(({ id, detail }) => [id, detail]));
 }
 
 describe('conform', () => {
@@ -32,22 +39,31 @@ describe('conform', () => {
   });
 
   it('finds a missing Last Will, parts that are too large, and an end without a farewell', async () => {
+    // Ends with a code of its own, as npx does: that is not the worker's.
+    const npx = join(folder.path, 'npx');
+    writeFileSync(npx, '#!/bin/sh\n"$@" &\ntrap "wait; exit 143" TERM\nwait\n', { mode: 0o755 });
     // Most of the time of each is waiting for what never comes.
     const limits = { ...LIMITS, answerMs: 5_000 };
-    const defects = ['no-will', 'large-parts', 'no-drain'];
-    const found = await Promise.all(
-      defects.map((defect) => broken([process.execPath, WORKER, defect], limits)),
-    );
-    expect(found.map((rules) => Object.keys(rules))).toEqual([['L1'], ['T3'], ['L3']]);
+    const [will, parts, farewell] = await Promise.all([
+      conform([process.execPath, WORKER, 'no-will'], limits),
+      conform([npx, process.execPath, WORKER, 'large-parts'], limits),
+      conform([process.execPath, WORKER, 'no-drain'], limits),
+    ]);
+    expect([will, parts, farewell].map(failed)).toEqual([['L1'], ['T3'], ['L3']]);
+    expect(parts.rules.at(-1)?.detail).toContain('cannot be told: started through npx');
   }, 150_000);
 
   it('tells a command that is no worker, or ends at once, from a slow one', async () => {
     const limits = { readyMs: 2_000, answerMs: 500 };
-    const ended = await broken([process.execPath, '-e', 'process.exit(3)'], limits);
-    expect(ended.W1).toBe('the command ended: code 3');
-    expect(Object.keys(ended)).toHaveLength(22);
-    expect((await broken(['/nonexistent/worker'], limits)).W1).toContain('ENOENT');
-    expect((await broken([process.execPath, WORKER, 'wrong-id'], limits)).W1).toContain('nothing came');
+    await expect(conform([process.execPath, '-e', 'process.exit(3)'], limits)).rejects.toEqual(
+      problem('conform-failed', 'the command ended: code 3, before it said that it is online (W1)'),
+    );
+    await expect(conform(['/nonexistent/worker'], limits)).rejects.toEqual(
+      problem('usage', '/nonexistent/worker cannot be started: spawn'),
+    );
+    const silent = await broken([process.execPath, WORKER, 'wrong-id'], limits);
+    expect(silent.W1).toContain('nothing came');
+    expect(Object.keys(silent)).toHaveLength(22);
     await expect(conform([], limits)).rejects.toMatchObject({ code: 'usage' });
   });
 });

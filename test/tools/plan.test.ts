@@ -232,6 +232,8 @@ devices:
     ['an accuracy that is none', ['--accuracy', 'good'], 'usage', /neither exact nor budgeted/],
     ['codecs without frames to check them on', ['--accuracy', 'budgeted'], 'usage', /needs --samples/],
     ['a budget that nothing uses', ['--budget-rms', '0.1'], 'usage', /goes with --accuracy budgeted/],
+    ['frames under way where one alone counts', ['--in-flight', '3'], 'usage', /goes with --objective thr/],
+    ['a budget that is none', ['--accuracy', 'budgeted', '--budget-rms', '-1'], 'usage', /share from 0 to 1/],
     ['pixels that are neither', ['--pixels', 'maybe'], 'usage', /neither auto, on nor off/],
     [
       'sample frames that are not there',
@@ -263,11 +265,17 @@ devices:
     expect(await refusal(...args)).toMatchObject({ code: 'usage', message: expect.stringMatching(message) });
   });
 
-  test('refuses a folder and a devices file that are not there', async () => {
+  test('refuses a folder and a devices file that are not there, and a folder without models', async () => {
     const none = join(folder.path, 'none');
     const devices = devicesFile('fast.yaml', 1000);
     const gone = await refusal('--catalogue', none, '--devices', devices, '--deadline', '5ms');
     expect(gone).toMatchObject({ code: 'usage', message: expect.stringContaining('cannot read the folder') });
     expect(await refusal('--model', network(), '--devices', none)).toMatchObject({ code: 'config-invalid' });
+    mkdirSync(none);
+    const empty = await refusal('--catalogue', none, '--devices', devices, '--deadline', '5ms');
+    expect(empty).toMatchObject({
+      code: 'model-unreadable',
+      message: expect.stringContaining('no file *.onnx'),
+    });
   });
 });

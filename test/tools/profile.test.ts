@@ -1,8 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { afterAll, describe, expect, test } from 'vitest';
+import { register } from '../../tools/commands/profile.ts';
 import { readDevicesFile, readFleet, readProfileFile } from '../../tools/devices-file.ts';
+import { problem } from '../support/tensors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tilepipe-devices-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -26,6 +29,22 @@ function file(text: string): string {
   return path;
 }
 
+describe('the command', () => {
+  test.each([
+    [['--shape', 'x=1x3x8x8'], '--shape goes with --model'],
+    [['--fill-seed', '3'], '--fill-seed goes with --model'],
+    [['--id', 'hub'], 'no device can be called "hub"'],
+    [['--together', '--threads', '4'], 'leave --threads out'],
+    [['--together', '--fill-seed', '4'], 'leave --fill-seed out'],
+  ])('refuses %j before it measures anything', async (args, message) => {
+    const program = new Command().exitOverride();
+    register(program);
+    await expect(program.parseAsync(['node', 'tilepipe', 'profile', ...args])).rejects.toEqual(
+      problem('usage', message),
+    );
+  });
+});
+
 describe('a devices file', () => {
   test('finds profiles beside itself', () => {
     const path = file(`
@@ -47,6 +66,12 @@ devices:
     ['devices: [{name: a, profile: pi.json, medium: air}]', 'devices.yaml: device "a" is on medium "air"'],
     ['devices: [{name: a, profil: pi.json}]', 'did you mean "profile"?'],
     ['devices: []', 'devices.yaml'],
+    ['devices: [{name: a, profile: pi.json, mbit: 1e-320}]', 'devices[0].mbit: must be >= 0.001'],
+    ['devices: [{name: a, profile: pi.json, speed: 1e9}]', 'devices[0].speed: must be <= 1000'],
+    [
+      '{hub: {messageMs: 1e308}, devices: [{name: a, profile: pi.json}]}',
+      'hub.messageMs: must be <= 1000000',
+    ],
     ['devices: [{name: hub, profile: pi.json}]', 'devices.yaml: no device can be called "hub"'],
     ['devices: [{name: a, profile: pi.json}, {name: a, profile: pi.json}]', 'there twice'],
     ['devices: [{name: a, profile: pi.json, memory: lots}]', 'memory'],

@@ -1,19 +1,23 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openModel } from '../../services/controller/model-file.ts';
 import { nodeMacs } from '../../services/core/graph/macs.ts';
 import { readGraph } from '../../services/core/graph/read-graph.ts';
 import type { Graph } from '../../services/core/graph/types.ts';
-import { encodeGraph } from '../../services/core/graph/write.ts';
 import { analyse } from '../../services/core/tiling/analyse.ts';
 import { gridCover } from '../../services/core/tiling/cover.ts';
 import { partition } from '../../services/core/tiling/partition.ts';
+import { register } from '../../tools/commands/zoo.ts';
 import { NETWORKS, type ZooNetwork } from '../../tools/zoo/networks.ts';
 import { centreRows, fillNormal, startOf } from '../../tools/zoo/normals.ts';
 import { encodeDrawing, writeNetwork } from '../../tools/zoo/write-network.ts';
+import { encodeGraph } from '../support/encode-graph.ts';
 import { difference, inputFor, runModel } from '../support/graph-reference.ts';
+import { problem } from '../support/tensors.ts';
 import { runTiled } from '../support/tiled.ts';
 
 interface Published {
@@ -182,6 +186,15 @@ describe('mobilenetv2 on disk', () => {
     const other = inputs.map(({ bytes: from, ...rest }) => ({ ...rest, bytes: from.slice().reverse() }));
     const answer = await runTiled(graph, analysis, gridCover(1, 1), swapped(other));
     expect(difference(answer.outputs.get('logits'), reference.get('logits'))).toBeGreaterThan(0.02);
+  });
+
+  it('is refused a folder that cannot be made', async () => {
+    const program = new Command().exitOverride();
+    register(program);
+    for (const output of ['/proc/x', fileURLToPath(import.meta.url)])
+      await expect(
+        program.parseAsync(['node', 'tilepipe', 'zoo', 'mobilenetv2', '--output', output]),
+      ).rejects.toEqual(problem('usage', `cannot write to ${output}`));
   });
 
   it('is left alone while network and seed are the same, and made anew otherwise', async () => {

@@ -92,8 +92,11 @@ it('keeps the session of a plan that was withdrawn and announced again while it 
   sessions.announce(plan);
   await executor.asked();
   expect(sessions.withdraw('p')).toEqual([plan.digest]);
+  expect(sessions.loading).toBe(false);
   sessions.announce(plan);
+  expect(sessions.loading).toBe(true);
   await executor.finishLoad();
+  expect(sessions.loading).toBe(false);
   expect(sessions.states()[plan.digest]).toEqual({ state: 'ready', models: [modelOf(plan)] });
   const session = sessions.find(plan.digest, modelOf(plan))?.session as number;
   expect([...executor.loaded]).toEqual([session]);

@@ -39,12 +39,17 @@ function setUp(slots = 2, parallel = 1) {
 
 it('runs one after the other, in order of arrival', async () => {
   const { log, queue, entry, end } = setUp();
+  expect(queue.busy).toBe(false);
   for (const name of ['1', '2', '3']) expect(queue.push(entry(name))).toBe('queued');
   expect(log).toEqual(['run 1']);
   expect(queue.length).toBe(2);
   await end();
   await end();
   expect(log).toEqual(['run 1', 'run 2', 'run 3']);
+  // The last one runs.
+  expect([queue.busy, queue.length]).toEqual([true, 0]);
+  await end();
+  expect(queue.busy).toBe(false);
 });
 
 it('drops what waited past its deadline, and does not let it hold up the next', async () => {

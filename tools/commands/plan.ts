@@ -15,14 +15,14 @@ import { parseSize } from '../../services/core/planning/units.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
 import { DEFAULT_BUDGET } from '../accuracy/budget.ts';
 import { type ModelFlags, openFlags, openingOptions } from '../model-flags.ts';
-import { positive, threadCount, whole } from '../numbers.ts';
+import { share, threadCount, whole } from '../numbers.ts';
 import { Progress, print, printJson } from '../output.ts';
 import { readCatalogue, showCatalogue } from '../plan/catalogue.ts';
 import { fleetFor } from '../plan/fleet-for.ts';
 import { chooseInput, type PixelChoice, pixelChoice } from '../plan/pixel-choice.ts';
 import { planSvg } from '../plan/plan-svg.ts';
 import { showAdvice } from '../plan/show-advice.ts';
-import { withinBudget } from '../plan/within-budget.ts';
+import { UNMEASURED, withinBudget } from '../plan/within-budget.ts';
 import { timelineSvg } from '../simulate/timeline-svg.ts';
 
 interface Flags extends Partial<ModelFlags> {
@@ -68,11 +68,14 @@ export function register(program: Command): void {
       accuracyClass,
       'exact',
     )
-    .option('--samples <folder>', 'pictures on which codecs are measured, as the cameras will send them')
+    .option(
+      '--samples <folder>',
+      'pictures as the cameras will send them: how far they deflate is measured, and with --accuracy budgeted what codecs lose',
+    )
     .option(
       '--budget-rms <share>',
-      'with --accuracy budgeted: most relative error of an output, 0.02 by default',
-      positive(1),
+      'with --accuracy budgeted: most relative error of an output, 0.02 by default; 0: none',
+      share,
     )
     .option('--pixels <choice>', 'pictures as pixels: auto weighs both, on, off', pixelChoice, 'auto')
     .option('--svg <file>', 'draw the plan: tiles, blocks, timeline')
@@ -114,6 +117,8 @@ async function one(flags: Flags): Promise<void> {
     throw new TilepipeError('usage', 'say which model: --model FILE, or --catalogue DIR');
   if (flags.deadline !== undefined) throw new TilepipeError('usage', '--deadline goes with --catalogue');
   checkAccuracy(flags);
+  if (flags.inFlight !== undefined && flags.objective === 'latency')
+    throw new TilepipeError('usage', '--in-flight goes with --objective throughput');
   if (flags.svg !== undefined) await checkFolder(flags.svg);
   const progress = new Progress();
   progress.say('reading the model');
@@ -124,7 +129,8 @@ async function one(flags: Flags): Promise<void> {
     ...(flags.inFlight === undefined ? {} : { inFlight: flags.inFlight }),
   };
   progress.say('searching');
-  const { model, space, input, text } = chooseInput(opened, fleet, wanted, flags.pixels);
+  const hoped = flags.accuracy === 'budgeted' ? { ...wanted, wire: UNMEASURED } : wanted;
+  const { model, space, input, why } = chooseInput(opened, fleet, hoped, flags.pixels);
   const measured =
     flags.samples === undefined
       ? undefined
@@ -139,13 +145,15 @@ async function one(flags: Flags): Promise<void> {
           progress: (said) => progress.say(said),
         });
   progress.say('searching');
-  const wire = measured === undefined ? {} : { wire: measured.wire };
-  const advice = advise({ space, fleet, ...wanted, ...wire, whatIfs: flags.whatIf ?? [] });
+  const wire = measured?.wire;
+  const options = { ...wanted, ...(wire === undefined ? {} : { wire }) };
+  const advice = advise({ space, fleet, ...options, whatIfs: flags.whatIf ?? [] });
+  const pixels = why?.(wire);
   progress.clear();
   if (flags.svg !== undefined) await writeSvg(flags.svg, model, advice);
   const document = adviceOf(advice, model, {
     input,
-    ...(text === undefined ? {} : { pixels: text }),
+    ...(pixels === undefined ? {} : { pixels }),
     accuracy: { class: flags.accuracy, ...measured?.loss },
   });
   if (flags.json) printJson(document);

@@ -9,6 +9,7 @@ import { TilepipeError } from '../../services/core/runtime/errors.ts';
 import type { LinksReport } from '../../services/core/schema/generated/links-report.ts';
 import { type Profile, profileSchema } from '../../services/core/schema/generated/profile.ts';
 import { type Link, measureLink } from '../../services/worker/profile/link.ts';
+import { checkedName } from '../device-name.ts';
 import { measuredLinks } from '../measured-links.ts';
 import { openFlags } from '../model-flags.ts';
 import { threadCount, wholeNumber } from '../numbers.ts';
@@ -21,13 +22,17 @@ interface Flags extends BrokerFlags {
   readonly model?: string;
   readonly shape?: readonly string[];
   readonly fillSeed?: number;
-  readonly threads: number;
+  readonly threads?: number;
   readonly id?: string;
   readonly fresh?: boolean;
   readonly json?: boolean;
   readonly output?: string;
   readonly together?: boolean;
 }
+
+/** What is about this machine. */
+const OWN = ['model', 'shape', 'fillSeed', 'threads', 'id', 'fresh', 'output'] as const;
+const flagOf = (name: (typeof OWN)[number]): string => (name === 'fillSeed' ? '--fill-seed' : `--${name}`);
 
 const ID = new RegExp(profileSchema.properties.device.pattern);
 const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];
@@ -38,7 +43,7 @@ export function register(program: Command): void {
     .option('--model <file>', "measure this model's own layers as well")
     .option('--shape <NAME=1x3xHxW>', 'shape of an input whose dimensions are open (repeatable)', collect)
     .option('--fill-seed <n>', 'replace constant-filled weights by seeded random ones', wholeNumber)
-    .option('--threads <n>', 'threads of one run', threadCount, 1)
+    .option('--threads <n>', 'threads of one run, 1 by default', threadCount)
     .option('--id <name>', 'device the profile is for (default: the host name)')
     .option('--fresh', 'measure again, whatever the cache holds')
     .option('--together', 'instead: have all workers measure their links, each alone and all at once')
@@ -53,6 +58,10 @@ export function register(program: Command): void {
       const { id, output } = flags;
       if (id !== undefined && !ID.test(id))
         throw new TilepipeError('usage', `--id "${id}" is not 1 to 64 letters, digits, "-", "_" and "."`);
+      if (id !== undefined) checkedName(id, 'usage');
+      for (const name of ['shape', 'fillSeed'] as const)
+        if (flags[name] !== undefined && flags.model === undefined)
+          throw new TilepipeError('usage', `${flagOf(name)} goes with --model`);
       if (output !== undefined) checkFolder(output);
       const profile = await profileOf(flags);
       if (output !== undefined) writeOutput(output, `${JSON.stringify(profile, null, 2)}\n`);
@@ -62,11 +71,12 @@ export function register(program: Command): void {
 }
 
 async function together(flags: Flags): Promise<void> {
-  const own = (['model', 'shape', 'fillSeed', 'id', 'fresh', 'output'] as const).find(
-    (name) => flags[name] !== undefined,
-  );
+  const own = OWN.find((name) => flags[name] !== undefined);
   if (own !== undefined)
-    throw new TilepipeError('usage', `--together is about links, not about this machine: leave --${own} out`);
+    throw new TilepipeError(
+      'usage',
+      `--together is about links, not about this machine: leave ${flagOf(own)} out`,
+    );
   const report = await measuredLinks(brokerAddress(flags));
   if (flags.json) printJson(report);
   else showLinks(report);
@@ -114,7 +124,7 @@ async function linkTo(address: BrokerAddress): Promise<Link> {
 }
 
 async function measured(flags: Flags): Promise<Profile> {
-  const { threads, fresh, id } = flags;
+  const { threads = 1, fresh, id } = flags;
   const model = flags.model === undefined ? undefined : await openFlags({ ...flags, model: flags.model });
   const line = new Progress();
   try {

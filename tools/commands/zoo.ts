@@ -1,10 +1,9 @@
 /** `tilepipe zoo`: the networks of the papers in their true topologies, with seeded weights. */
 
-import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
-import { cacheFolder } from '../../services/core/runtime/paths.ts';
+import { cacheFolder, makeFolder } from '../../services/core/runtime/paths.ts';
 import type { ZooReport } from '../../services/core/schema/generated/zoo-report.ts';
 import { interruption } from '../interrupt.ts';
 import { whole } from '../numbers.ts';
@@ -38,7 +37,7 @@ export function register(program: Command): void {
 
 async function write(names: readonly string[], { output, seed }: Flags): Promise<ZooReport> {
   const networks = chosen(names);
-  const folder = output === undefined ? cacheFolder('models') : await made(resolve(output));
+  const folder = output === undefined ? cacheFolder('models') : made(resolve(output));
   const interrupt = interruption();
   const stop = new AbortController();
   const writing = writeAll(networks, folder, seed, stop.signal);
@@ -87,10 +86,14 @@ function chosen(names: readonly string[]): readonly ZooNetwork[] {
   });
 }
 
-async function made(folder: string): Promise<string> {
-  await mkdir(folder, { recursive: true }).catch((cause: Error) => {
-    throw new TilepipeError('cache-unwritable', `${folder}: ${cause.message}`, { cause });
-  });
+function made(folder: string): string {
+  try {
+    makeFolder(folder);
+  } catch (error) {
+    throw new TilepipeError('usage', `cannot write to ${folder}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
   return folder;
 }
 

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { EmbeddedBroker } from '../../services/broker/embedded-broker.ts';
 import { LocalChannels } from '../../services/broker/local-bus.ts';
 import { ModelStore } from '../../services/controller/store.ts';
@@ -33,6 +33,8 @@ export const WORKER = 'conform-worker';
 const READY_MS = 60_000;
 const ANSWER_MS = 10_000;
 const EXIT_MS = 15_000;
+/** On a signal they end with a code of their own, perhaps before the worker does. */
+const WRAPPERS: ReadonlySet<string> = new Set(['npx', 'npm', 'pnpm', 'yarn']);
 
 /** A promise that can only fail, and may do so unheard. */
 function failure(): { readonly promise: Promise<never>; readonly reject: (error: Error) => void } {
@@ -146,9 +148,25 @@ export class Examiner {
     );
   }
 
+  /** The command's first word where it is one that starts the worker as a child and keeps its exit code to itself. */
+  get wrapper(): string | undefined {
+    const name = basename(this.#command[0] ?? '', '.cmd');
+    return WRAPPERS.has(name) ? name : undefined;
+  }
+
   /** Waits for a status, as long as the command runs. */
   status(what: string, wanted: (status: Status) => boolean, after = 0): Promise<Status> {
     return Promise.race([this.statuses.first(what, wanted, this.readyMs, after), this.#gone.promise]);
+  }
+
+  /** As it was typed. */
+  get command(): string {
+    return this.#command.join(' ');
+  }
+
+  /** Whether there ever was a process. */
+  get started(): boolean {
+    return this.#child?.pid !== undefined;
   }
 
   get running(): boolean {

@@ -33,6 +33,8 @@ export class Mailbox<T> {
         end();
         reject(new NothingCame(`${what}: nothing came in ${limitMs} ms`));
       }, limitMs);
+      // Who waits for something else as well, such as the end of the command, may be gone by then.
+      timer.unref();
       this.#waiting.add(look);
       look();
     });

@@ -326,6 +326,9 @@ export const RULES: readonly Rule[] = [
       await examiner.statuses.first('offline', ({ state }) => state === 'offline', examiner.answerMs, before);
       const said = examiner.statuses.items.slice(before).map(({ state }) => state);
       need(said.includes('draining'), `it never said draining, but ${said.join(', ')}`);
+      const { wrapper } = examiner;
+      if (code !== 0 && wrapper !== undefined)
+        return `drained; its exit code cannot be told: started through ${wrapper}`;
       need(code === 0, `it ended with code ${code}`);
       return 'drained';
     },

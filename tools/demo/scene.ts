@@ -24,9 +24,6 @@ export interface SceneObject {
   readonly visible: number;
 }
 
-/** Below this visible share an object is not expected to be found (nor wrong to find): it is left out of scores. */
-export const COUNTED_VISIBLE = 0.5;
-
 /** Objects per pixel, give or take: a dozen in a picture of the default size. */
 const DENSITY = 7 / (480 * 352);
 

@@ -21,7 +21,7 @@ export interface CatalogueFolder {
   readonly progress: (text: string) => void;
 }
 
-/** Files that cannot be read as models are listed as skipped. Throws `usage` where there is no such folder. */
+/** Files that cannot be read as models are listed as skipped. Throws `usage` where there is no such folder, `model-unreadable` where it has none. */
 export async function readCatalogue(input: CatalogueFolder): Promise<Catalogue> {
   const { folder, deadlineMs, fleet } = input;
   const models: Catalogue['models'] = [];
@@ -47,13 +47,21 @@ export async function readCatalogue(input: CatalogueFolder): Promise<Catalogue> 
 const SKIPPED = ['model-', 'weights-missing'];
 
 async function filesOf(folder: string): Promise<string[]> {
+  let names: string[];
   try {
-    return (await readdir(folder)).filter((name) => name.endsWith('.onnx')).sort();
+    names = await readdir(folder);
   } catch (error) {
     throw new TilepipeError('usage', `cannot read the folder ${folder}: ${(error as Error).message}`, {
       cause: error,
     });
   }
+  const files = names.filter((name) => name.endsWith('.onnx')).sort();
+  if (files.length > 0) return files;
+  const others = names.length === 0 ? 'it is empty' : `it holds ${names.length} of other names`;
+  throw new TilepipeError(
+    'model-unreadable',
+    `${folder} has no file *.onnx: ${others}, and its folders are not looked into`,
+  );
 }
 
 const ANSWERS: Readonly<Record<Catalogue['models'][number]['answer'], string>> = {
@@ -73,6 +81,6 @@ export function showCatalogue({ deadlineMs, models, skipped }: Catalogue): strin
   ]);
   const skips = skipped.map(({ file, reason }) => `skipped ${file}: ${reason}`);
   const head = ['model', 'MACs', 'best plan', 'one device', `within ${ms(deadlineMs)}`];
-  if (rows.length === 0) return [...skips, 'No model was found.'].join('\n');
+  if (rows.length === 0) return [...skips, 'None of them could be read.'].join('\n');
   return [table(head, rows), ...skips].join('\n');
 }

@@ -2,9 +2,15 @@
 
 import type { OpenedModel } from '../../services/controller/prepare.ts';
 import { costOf, type Wanted } from '../../services/core/planning/advise/alternatives.ts';
-import { timeText } from '../../services/core/planning/advise/units.ts';
+import { figure, timeText } from '../../services/core/planning/advise/units.ts';
 import type { Fleet } from '../../services/core/planning/cost/fleet.ts';
-import { openSpace, type SearchSpace, search } from '../../services/core/planning/search/search.ts';
+import type { Prediction } from '../../services/core/planning/draft.ts';
+import {
+  openSpace,
+  type SearchSpace,
+  search,
+  type WireOptions,
+} from '../../services/core/planning/search/search.ts';
 import { asTilepipeError, TilepipeError } from '../../services/core/runtime/errors.ts';
 import { analyse } from '../../services/core/tiling/analyse.ts';
 import { takePixels } from '../../services/core/vision/pixels.ts';
@@ -16,8 +22,11 @@ export interface PlannedModel {
   readonly model: OpenedModel;
   readonly space: SearchSpace;
   readonly input: 'tensor' | 'pixels';
-  /** What the choice rests on, for people; absent where there was none. */
-  readonly text?: string;
+  /**
+   * What the choice rests on, for people: plans whose tensors travel as those of the plan that is shown, so that its
+   * figures are the same. Absent where there was no choice.
+   */
+  readonly why?: (wire: WireOptions | undefined) => string;
 }
 
 /** Share of the time that pixels must save: they have to be asked for in the pipeline's configuration. */
@@ -43,18 +52,27 @@ export function chooseInput(
     space: openSpace(pixels.graph, pixels.analysis),
     input: 'pixels',
   };
-  if (choice === 'on') return { ...asPixels, text: 'pictures travel as pixels, as asked.' };
+  if (choice === 'on') return { ...asPixels, why: () => 'pictures travel as pixels, as asked.' };
   const plain = asTensor();
-  const [withPixels, without] = [asPixels, plain].map(
-    ({ space }) => search(space, fleet, wanted).best.predicted,
-  );
-  if (withPixels === undefined || without === undefined) return plain;
-  const wins = costOf(withPixels, wanted.objective) < costOf(without, wanted.objective) * (1 - LEAST_GAIN);
-  const [better, worse] = wins ? [withPixels, without] : [without, withPixels];
-  const figures = `${timeText(better.latencyMs)} a frame against ${timeText(worse.latencyMs)}`;
-  return wins
-    ? { ...asPixels, text: `pictures as pixels (pixels: true) are better than as tensors, ${figures}.` }
-    : { ...plain, text: `pictures as tensors are as good as pixels or better, ${figures}.` };
+  const { objective } = wanted;
+  const predicted = (options: Wanted): [withPixels: Prediction, without: Prediction] => [
+    search(asPixels.space, fleet, options).best.predicted,
+    search(plain.space, fleet, options).best.predicted,
+  ];
+  const first = predicted(wanted);
+  const wins = costOf(first[0], objective) < costOf(first[1], objective) * (1 - LEAST_GAIN);
+  const why = (wire: WireOptions | undefined): string => {
+    const again = wire === undefined || wire === wanted.wire ? first : predicted({ ...wanted, wire });
+    const [withPixels, without] = again.map((each) => figureText(each, objective));
+    return wins
+      ? `pictures as pixels (pixels: true), ${withPixels}; as tensors it would be ${without}.`
+      : `pictures as tensors, ${without}; as pixels it would be ${withPixels}.`;
+  };
+  return { ...(wins ? asPixels : plain), why };
+}
+
+function figureText({ latencyMs, framesPerSecond }: Prediction, objective: Wanted['objective']): string {
+  return objective === 'latency' ? `${timeText(latencyMs)} a frame` : `${figure(framesPerSecond)} frames/s`;
 }
 
 /** The model with pixels for its input; undefined where it takes no picture and that is not asked for. */

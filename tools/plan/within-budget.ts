@@ -38,6 +38,8 @@ export interface MeasuredLoss {
 
 /** Codecs tried, those that save most first. */
 const LEVELS: readonly NonNullable<WireOptions['lossy']>[] = [['fp16', 'uint8'], ['fp16'], []];
+/** How tensors may travel before anything is measured and refused. */
+export const UNMEASURED: WireOptions = { lossy: LEVELS[0] ?? [] };
 /** Samples that are deflated: the ratio hardly differs between them. */
 const MOST_DEFLATED = 4;
 

@@ -228,6 +228,9 @@ export class PlannedPipeline {
 
   async #follow(opened: Opened, planner: Planner, running: ReplanOptions['running']): Promise<void> {
     const { sensitivity } = this.#plan;
+    // While workers load what was rolled out.
+    await planner.practise();
+    this.#ended.signal.throwIfAborted();
     this.#replanning = await this.#deps.part.replan({
       fleet: this.#fleet(opened),
       objective: this.#objective,

@@ -77,8 +77,8 @@ export class Planner {
   readonly #cuts: KnownCuts;
   readonly #ranges = new Map<string, Ranges>();
   #lossy: readonly Lossy[];
-  /** The fleet of the first plan. */
-  #settledFor: Fleet | undefined;
+  /** The first plan, and the fleet it is for. */
+  #settled: { readonly fleet: Fleet; readonly draft: Draft } | undefined;
   /** The cuts between which all is known of blocks. */
   #workedOut: SearchSpace | undefined;
 
@@ -119,28 +119,29 @@ export class Planner {
 
   /** The best plan for a fleet whose codecs keep to the accuracy asked for, prepared. Rejects with `plan-impossible`. */
   async settle(fleet: Fleet): Promise<{ readonly draft: Draft; readonly plan: PreparedPlan }> {
-    const found = await this.#settled(() => this.plan(fleet));
+    const found = await this.#kept(() => this.plan(fleet));
     const settled = found as NonNullable<typeof found>;
-    this.#settledFor = fleet;
-    await this.#practise(fleet, settled.draft);
+    this.#settled = { fleet, draft: settled.draft };
     return settled;
   }
 
   /**
-   * Goes through a change of plan, for nobody: code that has run is compiled, and what blocks and cuts come to is known. On
-   * a slow hub that takes most of a second, which frames would wait for when a device has become slow.
+   * Goes through a change of the plan settled on, for nobody: code that has run is compiled, and what blocks and cuts come
+   * to is known. On a slow hub that takes most of a second, which frames would wait for when a device has become slow; so
+   * its time is when workers still load the first plan.
    */
-  async #practise(fleet: Fleet, draft: Draft): Promise<void> {
+  async practise(): Promise<void> {
+    if (this.#settled === undefined) return;
+    const { fleet, draft } = this.#settled;
     for (const other of [...likelyFleets(fleet)].slice(1, 1 + PRACTISED)) {
       await setImmediate();
       // All cuts are looked at for somebody only.
       const known = this.#cuts.spaceFor(other);
-      if (known === undefined) return;
-      const found = this.#possible(other, known);
+      const found = known && this.#possible(other, known);
       if (found !== undefined) this.predict(found.best, other);
-      await setImmediate();
-      await this.prepare(draft);
     }
+    await setImmediate();
+    await this.prepare(draft);
   }
 
   /** The cuts of the best of all plans are known from then on. */
@@ -158,7 +159,7 @@ export class Planner {
     for (const likely of likelyFleets(fleet)) {
       if (signal?.aborted) return;
       let found: SearchResult | undefined;
-      await this.#settled(() => {
+      await this.#kept(() => {
         found = this.#possible(likely);
         return found?.best;
       });
@@ -168,7 +169,7 @@ export class Planner {
       const known = this.#cuts.spaceFor(nearby);
       if (signal?.aborted || known === undefined) return;
       let found: SearchResult | undefined;
-      await this.#settled(() => {
+      await this.#kept(() => {
         found = this.#possible(nearby, known);
         return found?.best;
       });
@@ -184,7 +185,7 @@ export class Planner {
 
   /** What was rehearsed elsewhere, with the same model and the same store. */
   adopt({ cuts, written, checked }: Rehearsed): void {
-    const fleet = this.#settledFor;
+    const fleet = this.#settled?.fleet;
     const before = fleet && this.#cuts.spaceFor(fleet);
     this.#cuts.adopt(cuts);
     this.#written.adopt(written);
@@ -198,7 +199,7 @@ export class Planner {
   }
 
   /** Every refusal leaves fewer codecs to search with, at last none that could be refused. */
-  async #settled(
+  async #kept(
     find: () => Draft | undefined,
   ): Promise<{ readonly draft: Draft; readonly plan: PreparedPlan } | undefined> {
     for (;;) {

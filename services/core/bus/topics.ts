@@ -42,7 +42,7 @@ export const TOPICS = {
     qos: 1,
     retained: false,
     publisher: 'controller; profile --together',
-    subscriber: 'workers that publish a profile',
+    subscriber: 'workers that publish a profile; who has asked, in case another does',
     payload: 'link-round.schema.json: measure your links now, in turns and then all at once; id: who asks',
   },
   probe: {

@@ -4,6 +4,7 @@ import { planDigest, validatePlan } from '../flow/plan-index.ts';
 import { TilepipeError } from '../runtime/errors.ts';
 import { validator } from '../runtime/validate.ts';
 import { type Announcement, announcementSchema } from '../schema/generated/announcement.ts';
+import { type LinkRound, linkRoundSchema } from '../schema/generated/link-round.ts';
 import { type Status, statusSchema } from '../schema/generated/status.ts';
 import { settle } from '../vision/settings.ts';
 
@@ -51,6 +52,15 @@ export function documentReader<T>(
 
 /** A status, or undefined. */
 export const parseStatus = documentReader<Status>(statusSchema, { what: 'status' });
+
+/** Ids of 32 devices fit. */
+const MOST_ROUND_BYTES = 4_000;
+
+/** A request to measure links, or undefined. */
+export const parseLinkRound = documentReader<LinkRound>(linkRoundSchema, {
+  what: 'link round',
+  mostBytes: MOST_ROUND_BYTES,
+});
 
 function parseJson(payload: Buffer): unknown {
   try {

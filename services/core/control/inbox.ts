@@ -19,6 +19,8 @@ export class Inbox {
   readonly #deps: InboxDeps;
   readonly #assembler: Assembler;
   #undo: (() => Promise<void>) | undefined;
+  /** Since `heardMore` was asked last. */
+  #heard = false;
 
   constructor(deps: InboxDeps) {
     this.#deps = deps;
@@ -31,6 +33,7 @@ export class Inbox {
   async start(): Promise<void> {
     const { data, topic, handle, copies = false } = this.#deps;
     const take = ({ payload }: Incoming): void => {
+      this.#heard = true;
       const message = this.#assembler.accept(topic, payload);
       if (message === undefined) return;
       let bytes = 0;
@@ -44,6 +47,13 @@ export class Inbox {
   async stop(): Promise<void> {
     await this.#undo?.();
     this.#undo = undefined;
+  }
+
+  /** Whether anything has come since this was last asked, be it a part of a message. */
+  heardMore(): boolean {
+    const heard = this.#heard;
+    this.#heard = false;
+    return heard;
   }
 
   /** Messages, bytes, and what was refused by reason. */

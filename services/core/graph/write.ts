@@ -9,7 +9,7 @@ import {
   type TensorProtoSchema,
   type ValueInfoProtoSchema,
 } from './onnx_pb.ts';
-import type { AttributeValue, Constant, DType, Graph } from './types.ts';
+import type { AttributeValue, Constant, DType } from './types.ts';
 
 /** A node to write; every GraphNode is one. */
 export interface NodeSpec {
@@ -80,11 +80,6 @@ export function encodeModel(spec: ModelSpec): Uint8Array {
     },
   });
   return toBinary(ModelProtoSchema, model);
-}
-
-/** The whole graph as one file with inline weights: what was read, folded and filled, for a reference run. */
-export function encodeGraph(graph: Graph): Uint8Array {
-  return encodeModel({ ...graph, initializers: graph.constants.values() });
 }
 
 /**

@@ -116,6 +116,11 @@ export const ERRORS = {
     'No worker holds the block that is to run.',
     'Start a worker, or wait until it has loaded the plan.',
   ),
+  'links-unmeasured': row(
+    EXIT.environment,
+    'The workers could not measure their links in one round.',
+    'Try again when no frames flow and nobody else has links measured; the message says what was in the way.',
+  ),
   overloaded: row(
     EXIT.environment,
     'More tasks are waiting than may be kept.',

@@ -1,6 +1,6 @@
 /** Where files live on this machine. */
 
-import { accessSync, constants, mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { TilepipeError } from './errors.ts';
@@ -28,15 +28,15 @@ export function cacheFolder(below = '', environment: Environment = process.env):
 }
 
 /**
- * Creates a folder and those above it. Node's own recursive mode never returns where an existing folder answers that
+ * Creates a folder and those above it; throws the file system's error. Node's own recursive mode never returns where an existing folder answers that
  * it does not exist, as /proc and automounted ones do.
  */
-function makeFolder(folder: string, parentMade = false): void {
+export function makeFolder(folder: string, parentMade = false): void {
   try {
     mkdirSync(folder);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return;
+    if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
     if (code !== 'ENOENT' || parentMade || dirname(folder) === folder) throw error;
     makeFolder(dirname(folder));
     makeFolder(folder, true);

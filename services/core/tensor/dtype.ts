@@ -49,18 +49,6 @@ export function fromSafetensorsName(name: string): DType | undefined {
   return BY_WIRE_NAME.get(name);
 }
 
-export type TypedView =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array;
-
 /** Types without an array of their own in Node 20 (the two 16-bit floats) are seen as their bits. */
 const VIEWS = {
   float32: Float32Array,

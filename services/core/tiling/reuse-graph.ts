@@ -4,7 +4,7 @@ import type { Graph } from '../graph/types.ts';
 import type { Region } from '../tensor/region.ts';
 import type { Analysis } from './analyse.ts';
 import { rectangleOf } from './range.ts';
-import { type BlockRegions, blockRegions } from './regions.ts';
+import { blockRegions } from './regions.ts';
 import { type Ends, Joins, type NamedStrip } from './reuse-joins.ts';
 import { type TileGraph, tileGraph } from './tile-graph.ts';
 import type { Along, FusedBlock, Rectangle, SpatialAxes, Strip, StripSide, Tile } from './types.ts';
@@ -33,18 +33,6 @@ export function reuseGraph(
     ),
     given: named(analysis, tile, tile.outputs),
   });
-}
-
-/** Regions of a tile that exchanges strips, as `blockRegions` has them of others: what it makes and reads itself. */
-export function reuseRegions(
-  graph: Graph,
-  analysis: Analysis,
-  block: Pick<FusedBlock, 'nodes' | 'inputs'>,
-  tile: Exchanging,
-  outputs: ReadonlyMap<string, Rectangle>,
-): BlockRegions {
-  const joins = joinsOf(tile, named(analysis, tile, tile.inputs));
-  return blockRegions(graph, analysis, block, outputs, joins.madeOf);
 }
 
 function joinsOf(tile: Exchanging, taken: ReadonlyMap<string, readonly NamedStrip[]>): Joins {

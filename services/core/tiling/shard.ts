@@ -17,12 +17,6 @@ export type { ShardPiece } from './shard-piece.ts';
 
 type Shardable = Pick<FusedBlock, 'id' | 'nodes' | 'inputs' | 'outputs'>;
 
-/** Why a block cannot be sharded by output channels; undefined where it can. */
-export function shardRefusal(graph: Graph, analysis: Analysis, block: Shardable): string | undefined {
-  const split = splitChannels(graph, analysis, block);
-  return typeof split === 'string' ? split : undefined;
-}
-
 /** The most shards a block can be cut into: its output channels, or groups of them; 1 where it is refused. */
 export function mostShards(graph: Graph, analysis: Analysis, block: Shardable): number {
   const split = splitChannels(graph, analysis, block);

@@ -2,11 +2,11 @@
 
 import { setTimeout } from 'node:timers/promises';
 import type { Channels } from '../../core/bus/connections.ts';
-import { documentReader } from '../../core/control/documents.ts';
+import { parseLinkRound } from '../../core/control/documents.ts';
 import { monotonicMs } from '../../core/runtime/clock.ts';
 import { asTilepipeError } from '../../core/runtime/errors.ts';
 import type { Log } from '../../core/runtime/log.ts';
-import { type LinkRound, linkRoundSchema } from '../../core/schema/generated/link-round.ts';
+import type { LinkRound } from '../../core/schema/generated/link-round.ts';
 import type { Profile } from '../../core/schema/generated/profile.ts';
 import type { Link } from './link.ts';
 import { LinkFlow, type Way } from './link-flow.ts';
@@ -35,8 +35,6 @@ interface Asked {
   readonly end: AbortSignal;
 }
 
-const MOST_BYTES = 4_000;
-const parse = documentReader<LinkRound>(linkRoundSchema, { what: 'link round', mostBytes: MOST_BYTES });
 /** From the request, which some devices have earlier than others, to the first slot. */
 const START_MS = 100;
 /** What a device on its own keeps on its way, in milliseconds of its link; with others all of them together do. */
@@ -70,9 +68,9 @@ export class LinkTurns {
   }
 
   #asked(payload: Buffer): void {
-    const round = parse(payload);
-    // What MQTT brings twice is measured once.
-    if (round === undefined || (round.round === this.#current?.name && round.devices.length > 0)) return;
+    const round = parseLinkRound(payload);
+    // What MQTT brings twice is measured once, and the end of a round is none of another, whoever asked for that.
+    if (round === undefined || (round.round === this.#current?.name) !== (round.devices.length === 0)) return;
     const startAt = monotonicMs() + START_MS;
     this.#current?.end.abort();
     const end = new AbortController();

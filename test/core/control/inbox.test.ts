@@ -24,6 +24,7 @@ test('messages are put together from their parts, and what is none is counted by
     handle: ({ meta }, bytes) => came.push([meta.task, bytes]),
   });
   await inbox.start();
+  expect(inbox.heardMore()).toBe(false);
   const tensor = floatTensor('x', [1, 1, 64, 64], new Float32Array(4096));
   const message = encodeMessage({ meta: { kind: 'data', task: 'large' }, tensors: [tensor] });
   for (const part of parts(message, 5_000)) await data.publish('box', part);
@@ -36,6 +37,7 @@ test('messages are put together from their parts, and what is none is counted by
       ['large', 16_384],
       ['small', 0],
     ]);
+  expect([inbox.heardMore(), inbox.heardMore()]).toEqual([true, false]);
   expect(lines.map(({ reason }) => reason)).toEqual(['too-short']);
   expect(inbox.counters()).toMatchObject({ 'inbox.messages': 2, 'inbox.rejected.too-short': 1 });
   await inbox.stop();

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { elementCount, readElements } from '../../../services/core/graph/dtype.ts';
 import { readGraph } from '../../../services/core/graph/read-graph.ts';
 import type { DType } from '../../../services/core/graph/types.ts';
-import { encodeGraph } from '../../../services/core/graph/write.ts';
+import { encodeGraph } from '../../support/encode-graph.ts';
 import { compareTypes, difference, runModel } from '../../support/graph-reference.ts';
 import { type AttributeInit, ModelBuilder } from '../../support/model-builder.ts';
 

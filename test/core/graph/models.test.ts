@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { readElements } from '../../../services/core/graph/dtype.ts';
 import { nodeMacs } from '../../../services/core/graph/macs.ts';
 import { readGraph } from '../../../services/core/graph/read-graph.ts';
-import { encodeGraph } from '../../../services/core/graph/write.ts';
 import type { TensorData } from '../../../services/core/wire/message.ts';
+import { encodeGraph } from '../../support/encode-graph.ts';
 import { compareTypes, difference, runModel } from '../../support/graph-reference.ts';
 import { haveModels, shared } from '../../support/ort.ts';
 

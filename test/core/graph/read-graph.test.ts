@@ -10,8 +10,9 @@ import {
 } from '../../../services/core/graph/onnx_pb.ts';
 import { readGraph } from '../../../services/core/graph/read-graph.ts';
 import type { ProbeRequest } from '../../../services/core/graph/resolve.ts';
-import { encodeGraph, withOutputs } from '../../../services/core/graph/write.ts';
+import { withOutputs } from '../../../services/core/graph/write.ts';
 import { TilepipeError } from '../../../services/core/runtime/errors.ts';
+import { encodeGraph } from '../../support/encode-graph.ts';
 import { compareTypes, difference, inputFor, runModel } from '../../support/graph-reference.ts';
 import { float, ModelBuilder } from '../../support/model-builder.ts';
 import { wholeModel } from '../../support/ort.ts';

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { readGraph } from '../../../services/core/graph/read-graph.ts';
-import { encodeGraph } from '../../../services/core/graph/write.ts';
+import { encodeGraph } from '../../support/encode-graph.ts';
 import { compareTypes, difference, runModel } from '../../support/graph-reference.ts';
 import { type AttributeInit, float, ModelBuilder } from '../../support/model-builder.ts';
 import { problem } from '../../support/tensors.ts';

@@ -4,9 +4,7 @@ import { everything } from '../../../services/core/planning/choose-blocks.ts';
 import { type Region, sameRegion } from '../../../services/core/tensor/region.ts';
 import { analyse } from '../../../services/core/tiling/analyse.ts';
 import { bandCover, gridCover } from '../../../services/core/tiling/cover.ts';
-import { reuseTiles } from '../../../services/core/tiling/reuse.ts';
-import { reuseRegions } from '../../../services/core/tiling/reuse-graph.ts';
-import { outputRectangles } from '../../../services/core/tiling/sub-model.ts';
+import { reuseParts, reuseTiles } from '../../../services/core/tiling/reuse.ts';
 import { tileBlock, tileCost } from '../../../services/core/tiling/tile-block.ts';
 import type { FusedBlock, Tile } from '../../../services/core/tiling/types.ts';
 import { ModelBuilder } from '../../support/model-builder.ts';
@@ -141,8 +139,7 @@ describe('tiles that reuse', () => {
 
   it('regions for a cost model are those the macs are of', async () => {
     const { graph, analysis, block } = await stack(4, 40, 8);
-    for (const tile of reuseTiles(graph, analysis, block, gridCover(5, 1))) {
-      const regions = reuseRegions(graph, analysis, block, tile, outputRectangles(analysis, tile));
+    for (const { tile, regions } of reuseParts(graph, analysis, block, gridCover(5, 1))) {
       expect(regions.macs).toBe(tile.macs);
       expect([...regions.inputs.keys()]).toEqual(
         [...tile.inputs.keys()].filter((name) => !name.includes('@')),

@@ -5,8 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { readGraph } from '../../../services/core/graph/read-graph.ts';
 import { everything } from '../../../services/core/planning/choose-blocks.ts';
 import { analyse } from '../../../services/core/tiling/analyse.ts';
-import { mostShards, shardRefusal } from '../../../services/core/tiling/shard.ts';
+import { mostShards } from '../../../services/core/tiling/shard.ts';
 import { difference, runModel } from '../../support/graph-reference.ts';
+import { shardRefusal } from '../../support/shard-refusal.ts';
 import { encodeShardNetwork, shardNetwork } from './shard-networks.ts';
 import { runSharded } from './shard-run.ts';
 

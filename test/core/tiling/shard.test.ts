@@ -5,10 +5,11 @@ import { readGraph } from '../../../services/core/graph/read-graph.ts';
 import type { Graph } from '../../../services/core/graph/types.ts';
 import { everything } from '../../../services/core/planning/choose-blocks.ts';
 import { analyse } from '../../../services/core/tiling/analyse.ts';
-import { mostShards, shardBlock, shardPiece, shardRefusal } from '../../../services/core/tiling/shard.ts';
+import { mostShards, shardBlock, shardPiece } from '../../../services/core/tiling/shard.ts';
 import type { Tile } from '../../../services/core/tiling/types.ts';
 import { difference, runModel } from '../../support/graph-reference.ts';
 import { ModelBuilder } from '../../support/model-builder.ts';
+import { shardRefusal } from '../../support/shard-refusal.ts';
 import { problem } from '../../support/tensors.ts';
 import { runSharded } from './shard-run.ts';
 

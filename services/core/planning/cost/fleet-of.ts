@@ -60,6 +60,9 @@ export function deviceOf(profile: Profile, attachment: Attachment = {}): Device 
   };
 }
 
+/** Of what a device sends, a half is left each way where both ways share the air; less, where the way back is slower. */
+const LEFT_BOTH_WAYS = 0.45;
+
 /**
  * The medium that a profile's own measurements of its link describe: the slower direction, both at once; or what it had
  * in its own turn, for workers that start together measure each other.
@@ -67,7 +70,8 @@ export function deviceOf(profile: Profile, attachment: Attachment = {}): Device 
 export function mediumOf({ device, link }: Profile): Medium | undefined {
   if (link === undefined) return undefined;
   const slower = Math.min(link.upBytesPerMs, link.downBytesPerMs);
-  const bytesPerMs = Math.max(slower, link.together?.aloneOutBytesPerMs ?? 0);
+  const { aloneOutBytesPerMs: out = 0, aloneBothBytesPerMs: both = 0 } = link.together ?? {};
+  const bytesPerMs = Math.max(slower, both >= LEFT_BOTH_WAYS * out ? out : both);
   return { name: `link of ${device}`, bytesPerMs, duplex: 'full', latencyMs: link.latencyMs };
 }
 

@@ -26,6 +26,8 @@ export interface Member {
   readonly local: boolean;
   /** Its processor. */
   readonly processor: number;
+  /** What it may have of the splitter's tasks at once, and of the merger's. */
+  readonly places: readonly [splitter: number, merger: number];
   /** Media from the hub to it, and from it to the hub; none where it is local. */
   readonly down: readonly Leg[];
   readonly up: readonly Leg[];
@@ -37,13 +39,18 @@ export interface Member {
 export interface FleetView {
   readonly fleet: Fleet;
   readonly members: readonly Member[];
-  /** Names of resources: `hub` first, then devices' processors and media. */
+  /** Names of resources: `hub` first, then devices' processors and media, and at the end devices' places for tasks. */
   readonly resources: readonly string[];
+  /** The first of the places: they are never what a plan is said to wait for. */
+  readonly firstPlace: number;
   /** Resources that all tasks may have in common: the hub's processor, and media of several devices. */
   readonly shared: readonly number[];
   /** Of the hub. */
   readonly deflate: DeflateCost;
 }
+
+/** Tasks a dispatcher gives a device at once where nothing else is said: one computed, one received meanwhile. */
+export const SLOTS = 2;
 
 /** Resource 0: the processor of the hub. */
 export const HUB = 0;
@@ -85,7 +92,7 @@ export function viewOf(fleet: Fleet): FleetView {
     processors.set(processor, known);
     return known;
   };
-  const members = fleet.devices.map((device, index): Omit<Member, 'like'> => {
+  const reached = fleet.devices.map((device, index): Omit<Member, 'like' | 'places'> => {
     const local = device.medium === undefined && device.processor === undefined;
     const key = kindKey(device, fleet);
     const kind = kinds.get(key) ?? kinds.size;
@@ -105,8 +112,14 @@ export function viewOf(fleet: Fleet): FleetView {
       deflate: deviceDeflate(device),
     };
   });
+  const firstPlace = resources.length;
+  const members = reached.map((member): Omit<Member, 'like'> => {
+    const { id } = member.device;
+    return { ...member, places: [resources.push(id) - 1, resources.push(id) - 1] };
+  });
   const shared = sharedResources(members);
-  return { fleet, members: alike(members, shared), resources, shared, deflate: hubDeflate(fleet.hub) };
+  const deflate = hubDeflate(fleet.hub);
+  return { fleet, members: alike(members, shared), resources, firstPlace, shared, deflate };
 }
 
 function sharedResources(members: readonly Omit<Member, 'like'>[]): number[] {

@@ -37,7 +37,8 @@ export function predict(view: FleetView, input: CandidateInput): Candidate {
   const parts = steps.flatMap((step) => step.parts);
   const latencyMs = alone ?? steps.reduce((sum, step) => sum + stepMs(view, step), 0);
   const only = view.members[parts[0]?.on[0] ?? -1]?.processor ?? HUB;
-  const stream = alone === undefined ? steady(view, parts) : { periodMs: alone, bottleneck: only };
+  const stream =
+    alone === undefined ? steady(view, parts, steps[0]?.parts.length) : { periodMs: alone, bottleneck: only };
   const held = together(steps.map(holdingsOf));
   const frames = inFlight ?? enough(latencyMs + waitsMs(view, steps), stream.periodMs, held.size);
   const periodMs = Math.max(stream.periodMs, latencyMs / frames);

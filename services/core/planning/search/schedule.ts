@@ -3,7 +3,17 @@
  * gathered as they finish. A list schedule: every part gets the earliest place on each resource it needs.
  */
 
-import { type FleetView, gatherMs, HUB, type Leg, legMs, type Member, sendMs, taskMs } from './fleet-view.ts';
+import {
+  type FleetView,
+  gatherMs,
+  HUB,
+  type Leg,
+  legMs,
+  type Member,
+  SLOTS,
+  sendMs,
+  taskMs,
+} from './fleet-view.ts';
 import type { PartCost } from './span.ts';
 
 /** A part and the positions of the devices that may run it, the preferred first. */
@@ -18,9 +28,6 @@ export interface Schedule {
   /** When each part's output is gathered, in the order of the parts. */
   readonly gathered: readonly number[];
 }
-
-/** Tasks a device holds where nothing else is said: one computed, one received meanwhile. */
-const SLOTS = 2;
 
 /** An output on its way back: computed at a moment, or arrived at the hub. */
 interface Pending {
@@ -54,6 +61,14 @@ export function schedule(view: FleetView, parts: readonly Assigned[]): Schedule 
 export function aloneOn(view: FleetView, member: Member, cost: PartCost): number {
   const arrived = sendMs(view, cost) + longest(member.down, cost.bytesIn);
   return arrived + taskMs(member, cost) + longest(member.up, cost.bytesOut) + gatherMs(view, cost);
+}
+
+/**
+ * Milliseconds for which a part keeps one place of its device taken, over the number of them: no frame can start sooner
+ * after the one before, however idle the processor and the links are meanwhile.
+ */
+export function placeMs(view: FleetView, member: Member, cost: PartCost): number {
+  return aloneOn(view, member, cost) / (member.device.slots ?? SLOTS);
 }
 
 class Scheduler {

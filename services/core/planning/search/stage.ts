@@ -6,7 +6,7 @@ import { arrangements, evenCover } from './covers.ts';
 import { type FleetView, gatherMs, HUB, type Leg, legMs, type Member, sendMs, taskMs } from './fleet-view.ts';
 import { fitsStep } from './memory-of.ts';
 import { shardStep } from './options.ts';
-import type { Assigned } from './schedule.ts';
+import { type Assigned, placeMs } from './schedule.ts';
 import type { Span } from './span.ts';
 import { type Step, wholeStep } from './step.ts';
 
@@ -70,7 +70,7 @@ function turns(view: FleetView, { parts: [part] }: Step, loads: Float64Array): n
     else group.count++;
   }
   const all = [...groups.values()].map(({ member, count }) => {
-    const uses = usesOf(member, part as Assigned);
+    const uses = usesOf(view, member, part as Assigned);
     const own = uses.filter(([resource]) => !common.has(resource)).map(([, ms]) => ms);
     return { uses, own: own.length > 0, rate: count / Math.max(1e-9, ...own) };
   });
@@ -85,7 +85,7 @@ function turns(view: FleetView, { parts: [part] }: Step, loads: Float64Array): n
 /** Every device has its part of each frame: the busiest decides. */
 function together(view: FleetView, { parts }: Step, loads: Float64Array): number {
   for (const part of parts)
-    for (const [resource, ms] of usesOf(view.members[part.on[0] as number] as Member, part))
+    for (const [resource, ms] of usesOf(view, view.members[part.on[0] as number] as Member, part))
       add(loads, resource, ms);
   const common = new Set(view.shared);
   return loads.reduce((most, ms, resource) => (common.has(resource) ? most : Math.max(most, ms)), 0);
@@ -96,11 +96,13 @@ function add(loads: Float64Array, resource: number, ms: number): void {
 }
 
 /** Milliseconds of a part at each resource it needs on a device. */
-function usesOf(member: Member, { cost }: Assigned): [resource: number, ms: number][] {
+function usesOf(view: FleetView, member: Member, { cost }: Assigned): [resource: number, ms: number][] {
   const along = (legs: readonly Leg[], bytes: number): [number, number][] =>
     legs.map((leg) => [leg.resource, legMs(leg, bytes)]);
   const uses = new Map<number, number>();
   for (const [resource, ms] of [
+    // Devices of a stage have tasks of one dispatcher only.
+    [member.places[0], placeMs(view, member, cost)] as const,
     [member.processor, taskMs(member, cost)] as const,
     ...along(member.down, cost.bytesIn),
     ...along(member.up, cost.bytesOut),

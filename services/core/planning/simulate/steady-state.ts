@@ -1,5 +1,6 @@
 /** Figures of the steady state: neither the first frames, which find everything idle, nor the last, which no others follow. */
 
+import { median, quantile } from '../../runtime/quantile.ts';
 import type { Usage } from './server.ts';
 import type { Quantiles, SourceSummary } from './types.ts';
 
@@ -117,12 +118,6 @@ export function bottleneckOf(
 }
 
 function quantiles(values: readonly number[]): Quantiles {
-  const sorted = Float64Array.from(values).sort();
-  const at = (share: number): number => {
-    const position = share * (sorted.length - 1);
-    const low = sorted[Math.floor(position)] ?? 0;
-    const high = sorted[Math.ceil(position)] ?? 0;
-    return low + (high - low) * (position - Math.floor(position));
-  };
-  return { median: at(0.5), p90: at(0.9), max: at(1) };
+  if (values.length === 0) return { median: 0, p90: 0, max: 0 };
+  return { median: median(values), p90: quantile(values, 0.9), max: quantile(values, 1) };
 }

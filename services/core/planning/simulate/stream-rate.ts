@@ -16,9 +16,14 @@ export function framesFor(inFlight: number): number {
 
 /**
  * Whether sums of loads promise more than a dispatcher keeps: unequal devices that take what comes are not all busy all
- * the time, because a slow one is given nothing that a fast one will have done sooner.
+ * the time, because a slow one is given nothing that a fast one will have done sooner; and one that takes a task at a
+ * time stands still between those of two parts.
  */
 export function isTakenAsItComes({ blocks }: Pick<Draft, 'blocks'>, { hub, devices, media }: Fleet): boolean {
+  const narrow = devices.filter(({ slots }) => slots === 1);
+  const partsOn = ({ id }: Device): number =>
+    blocks.reduce((sum, { parts }) => sum + parts.filter((part) => part.devices.includes(id)).length, 0);
+  if (narrow.some((device) => partsOn(device) > 1)) return true;
   const byId = new Map(devices.map((device) => [device.id, device]));
   const paceMs = (part: DraftPart, { medium, ...device }: Device): number => {
     const times = medium === hub.medium ? 2 : 1;

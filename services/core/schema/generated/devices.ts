@@ -112,6 +112,7 @@ export const devicesSchema = {
         "messageMs": {
           "type": "number",
           "minimum": 0,
+          "maximum": 1000000,
           "description": "Milliseconds of its processor per message, in or out; 0.25 by default."
         },
         "byteMs": {
@@ -138,7 +139,8 @@ export const devicesSchema = {
           },
           "mbit": {
             "type": "number",
-            "exclusiveMinimum": 0,
+            "minimum": 0.001,
+            "maximum": 1000000,
             "description": "Megabits per second."
           },
           "duplex": {
@@ -151,6 +153,7 @@ export const devicesSchema = {
           "latencyMs": {
             "type": "number",
             "minimum": 0,
+            "maximum": 1000000,
             "description": "Per message; 0.5 by default."
           },
           "hops": {
@@ -192,7 +195,8 @@ export const devicesSchema = {
           },
           "speed": {
             "type": "number",
-            "exclusiveMinimum": 0,
+            "minimum": 0.001,
+            "maximum": 1000,
             "description": "How many times as fast as the profile says; 1 by default."
           },
           "slots": {
@@ -212,7 +216,8 @@ export const devicesSchema = {
           },
           "mbit": {
             "type": "number",
-            "exclusiveMinimum": 0,
+            "minimum": 0.001,
+            "maximum": 1000000,
             "description": "A full-duplex cable of its own, in megabits per second, instead of a medium."
           },
           "estimated": {

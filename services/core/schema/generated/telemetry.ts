@@ -1,11 +1,31 @@
 // Generated from schemas/ by `npm run generate`. Do not edit.
 
 /**
+ * Id of a service; of a worker, who runs the task.
+ *
+ * This interface was referenced by `Telemetry`'s JSON-Schema
+ * via the `definition` "service".
+ */
+export type ServiceId = string;
+/**
+ * SHA-256, lower-case hexadecimal.
+ *
+ * This interface was referenced by `Telemetry`'s JSON-Schema
+ * via the `definition` "digest".
+ */
+export type PlanDigest = string;
+/**
+ * This interface was referenced by `Telemetry`'s JSON-Schema
+ * via the `definition` "task".
+ */
+export type TaskId = string;
+
+/**
  * What a dispatcher (splitter or merger) saw of its tasks in one window of about half a second, by worker and task. Not retained.
  */
 export interface Telemetry {
   role: 'splitter' | 'merger';
-  id: string;
+  id: ServiceId;
   /**
    * Counts the documents of this service: a gap says that one was lost, a smaller one that it started anew.
    */
@@ -38,15 +58,9 @@ export interface Telemetry {
   omitted: number;
 }
 export interface TaskTelemetry {
-  /**
-   * Who ran it.
-   */
-  worker: string;
-  /**
-   * SHA-256, lower-case hexadecimal.
-   */
-  plan: string;
-  task: string;
+  worker: ServiceId;
+  plan: PlanDigest;
+  task: TaskId;
   /**
    * Answers.
    */
@@ -77,7 +91,7 @@ export interface TaskTelemetry {
   bytes: number;
 }
 export interface WorkerTelemetry {
-  worker: string;
+  worker: ServiceId;
   /**
    * Tasks out now.
    */
@@ -88,15 +102,9 @@ export interface WorkerTelemetry {
   timeouts: number;
 }
 export interface RunningTask {
-  /**
-   * Who runs it.
-   */
-  worker: string;
-  /**
-   * SHA-256, lower-case hexadecimal.
-   */
-  plan: string;
-  task: string;
+  worker: ServiceId;
+  plan: PlanDigest;
+  task: TaskId;
   /**
    * Milliseconds since the worker can have been at it, less what its ways there and back and its waiting took last: it computes for so long already, unless its link has become slower.
    */
@@ -131,8 +139,7 @@ export const telemetrySchema = {
       ]
     },
     "id": {
-      "type": "string",
-      "pattern": "^[A-Za-z0-9_.-]{1,64}$"
+      "$ref": "#/definitions/service"
     },
     "number": {
       "type": "integer",
@@ -165,18 +172,13 @@ export const telemetrySchema = {
         ],
         "properties": {
           "worker": {
-            "type": "string",
-            "pattern": "^[A-Za-z0-9_.-]{1,64}$",
-            "description": "Who ran it."
+            "$ref": "#/definitions/service"
           },
           "plan": {
-            "type": "string",
-            "pattern": "^[0-9a-f]{64}$",
-            "description": "SHA-256, lower-case hexadecimal."
+            "$ref": "#/definitions/digest"
           },
           "task": {
-            "type": "string",
-            "pattern": "^[A-Za-z0-9_.-]{1,64}$"
+            "$ref": "#/definitions/task"
           },
           "count": {
             "type": "integer",
@@ -231,8 +233,7 @@ export const telemetrySchema = {
         ],
         "properties": {
           "worker": {
-            "type": "string",
-            "pattern": "^[A-Za-z0-9_.-]{1,64}$"
+            "$ref": "#/definitions/service"
           },
           "active": {
             "type": "integer",
@@ -264,18 +265,13 @@ export const telemetrySchema = {
         ],
         "properties": {
           "worker": {
-            "type": "string",
-            "pattern": "^[A-Za-z0-9_.-]{1,64}$",
-            "description": "Who runs it."
+            "$ref": "#/definitions/service"
           },
           "plan": {
-            "type": "string",
-            "pattern": "^[0-9a-f]{64}$",
-            "description": "SHA-256, lower-case hexadecimal."
+            "$ref": "#/definitions/digest"
           },
           "task": {
-            "type": "string",
-            "pattern": "^[A-Za-z0-9_.-]{1,64}$"
+            "$ref": "#/definitions/task"
           },
           "computeMs": {
             "type": "number",
@@ -294,6 +290,25 @@ export const telemetrySchema = {
       "type": "integer",
       "minimum": 0,
       "description": "Answers not told because there were too many sorts of them."
+    }
+  },
+  "definitions": {
+    "service": {
+      "title": "ServiceId",
+      "description": "Id of a service; of a worker, who runs the task.",
+      "type": "string",
+      "pattern": "^[A-Za-z0-9_.-]{1,64}$"
+    },
+    "digest": {
+      "title": "PlanDigest",
+      "description": "SHA-256, lower-case hexadecimal.",
+      "type": "string",
+      "pattern": "^[0-9a-f]{64}$"
+    },
+    "task": {
+      "title": "TaskId",
+      "type": "string",
+      "pattern": "^[A-Za-z0-9_.-]{1,64}$"
     }
   }
 };

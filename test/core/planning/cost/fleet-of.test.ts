@@ -55,6 +55,29 @@ describe('a fleet', () => {
     expect(mediumOf({ ...profile, link })).toMatchObject({ bytesPerMs: 100, latencyMs: 1 });
   });
 
+  test.each([
+    ['cables, alone at last', 1000, 990, 1000],
+    ['shared air', 1000, 480, 1000],
+    ['a slow way back', 1000, 120, 120],
+    ['a slow way back, and nobody beside it', 1000, 50, 100],
+  ])('a link measured in its own turn, over %s', (_, out, both, bytesPerMs) => {
+    const together = {
+      round: 'r',
+      devices: 2,
+      at: '2026-01-01T00:00:00Z',
+      outBytesPerMs: 1,
+      bothBytesPerMs: 1,
+    };
+    const alone = { aloneOutBytesPerMs: out, aloneBothBytesPerMs: both };
+    const link = {
+      latencyMs: 1,
+      upBytesPerMs: 100,
+      downBytesPerMs: 200,
+      together: { ...together, ...alone },
+    };
+    expect(mediumOf({ ...profile, link })?.bytesPerMs).toBe(bytesPerMs);
+  });
+
   const mistakes: [string, Devices, string][] = [
     ['an unknown medium', { devices: [{ name: 'a', profile, medium: 'air' }] }, 'medium "air"'],
     [

@@ -113,9 +113,30 @@ describe('a stream', () => {
   });
 
   test("goes at the hub's pace where devices and links are fast", () => {
-    const { periodMs, bottleneck } = steady(view, [part(0, 0), part(0, 1), part(0, 0), part(0, 1)]);
-    expect(periodMs).toBeCloseTo(4 * 5.5, 9);
+    const media = ['a', 'b', 'c'].map((name) => link(name));
+    const wide = viewOf(
+      fleetOf(
+        undefined,
+        media,
+        media.map(({ name }) => device(name, name)),
+      ),
+    );
+    const { periodMs, bottleneck } = steady(wide, [part(0, 0), part(0, 1), part(0, 2)]);
+    expect(periodMs).toBeCloseTo(3 * 5.5, 9);
     expect(bottleneck).toBe(0);
+  });
+
+  test('is no faster than devices have places for its tasks, of each dispatcher', () => {
+    const both = [part(8, 0), part(8, 0)];
+    const { periodMs, bottleneck } = steady(view, both);
+    expect(periodMs).toBeCloseTo(FAR + 8, 9);
+    expect(view.resources[bottleneck]).toBe('a');
+    // One from the splitter, one from the merger: the link has no more than two inputs to carry.
+    expect(steady(view, both, 1).periodMs).toBeCloseTo(22, 9);
+    const narrow = viewOf(fleetOf(undefined, [link('a')], [{ ...device('d', 'a'), slots: 1 }]));
+    expect(steady(narrow, both, 1).periodMs).toBeCloseTo(FAR + 8, 9);
+    // Where any of two devices will do, they have four.
+    expect(steady(view, [part(8, 0, 1)]).periodMs).toBeCloseTo((FAR + 8) / 4, 6);
   });
 
   test('a medium without figures is refused', () => {

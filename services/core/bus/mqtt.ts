@@ -11,6 +11,7 @@ import { BackOff } from './back-off.ts';
 import type { Bus, BusCounters, Handler, Incoming, PublishOptions, SubscribeOptions, Will } from './bus.ts';
 import { ConfirmedSender } from './confirmed-sender.ts';
 import { HeldAcknowledgements } from './held-acknowledgements.ts';
+import { keepAliveTimer } from './keep-alive-timer.ts';
 import { isFinal, refusalText } from './refusals.ts';
 import { SendGate } from './send-gate.ts';
 import { type Subscriber, Subscriptions } from './subscriptions.ts';
@@ -224,6 +225,9 @@ export class MqttBus implements Bus {
       protocolVersion: version,
       clean: !kept,
       keepalive: options.keepaliveSeconds ?? DEFAULTS.keepaliveSeconds,
+      timerVariant: keepAliveTimer(
+        () => (this.#client?.stream as Partial<Socket> | undefined)?.bytesRead ?? 0,
+      ),
       connectTimeout: options.connectTimeoutMs ?? DEFAULTS.connectTimeoutMs,
       reconnectPeriod: this.#backOff.next(),
       reconnectOnConnackError: true,

@@ -1,6 +1,6 @@
 /** From blocks and their parts to a plan that can run: writes the sub-models and their weights into the model store. */
 
-import type { Graph } from '../core/graph/types.ts';
+import type { Constant, Graph } from '../core/graph/types.ts';
 import type {
   PartPlacement,
   PlannedBlock,
@@ -124,11 +124,13 @@ async function writeModel(
   return { digest, bytes: bytes.byteLength, weights: weights === undefined ? [] : [weights] };
 }
 
-/** Hashed and written a few megabytes at a time: frames go on while a plan is prepared. */
-const SLICE_BYTES = 4 << 20;
+/** Read at once: the weights of one layer can be 400 MB, more than a small hub has. */
+const PART_BYTES = 4 * 2 ** 20;
 
-function* slices(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += SLICE_BYTES) yield bytes.subarray(at, at + SLICE_BYTES);
+function* parts({ byteLength, part, bytes }: Constant): Generator<Uint8Array> {
+  if (part === undefined) yield bytes();
+  else
+    for (let at = 0; at < byteLength; at += PART_BYTES) yield part(at, Math.min(PART_BYTES, byteLength - at));
 }
 
 /** Constants in their order in the weights file, with the gaps that align them. */
@@ -137,7 +139,7 @@ function* chunks(graph: Graph, layout: WeightsLayout): Generator<Uint8Array> {
   for (const { name, offset, length } of layout.entries) {
     if (offset > at) yield new Uint8Array(offset - at);
     const constant = graph.constants.get(name);
-    if (constant !== undefined) yield* slices(constant.bytes());
+    if (constant !== undefined) yield* parts(constant);
     at = offset + length;
   }
 }

@@ -27,6 +27,17 @@ export function lazyConstant(
   return { name, dtype, shape, byteLength: elementCount(shape) * elementBytes(dtype), bytes };
 }
 
+/** A constant of which any part can be had by itself. */
+export function partedConstant(
+  name: string,
+  dtype: DType,
+  shape: readonly number[],
+  part: NonNullable<Constant['part']>,
+): Constant {
+  const byteLength = elementCount(shape) * elementBytes(dtype);
+  return { name, dtype, shape, byteLength, part, bytes: () => part(0, byteLength) };
+}
+
 /** A constant of the numbers given, kept in memory. */
 export function constantOf(
   name: string,
@@ -152,7 +163,7 @@ function fromExternal(
       `${where} needs bytes ${offset} to ${offset + length} of ${JSON.stringify(location)}, which has ${size}.`,
     );
   }
-  return lazyConstant(name, dtype, shape, () => external.read(location, offset, length));
+  return partedConstant(name, dtype, shape, (from, count) => external.read(location, offset + from, count));
 }
 
 function wholeNumber(text: string, where: string): number {

@@ -30,6 +30,8 @@ export interface Constant extends TensorInfo {
   readonly byteLength: number;
   /** Little-endian elements, as ONNX raw_data lays them out. May be made on demand; do not keep it. */
   bytes(): Uint8Array;
+  /** Some of these bytes, without making the others; absent: there is no cheaper way to them. */
+  part?(offset: number, length: number): Uint8Array;
 }
 
 export type AttributeValue =

@@ -37,9 +37,9 @@ const DIGEST = /^[0-9a-f]{64}$/;
 const RECENT_MS = 3_600_000;
 /** A part nobody wrote to for this long was left by a process that is gone. */
 const ABANDONED_MS = 60_000;
-/** Marks the temporary files of this machine: elsewhere a process number means nothing. */
 /** Hashed without a pause: the weights of one layer can be 400 MB, and a broker may share this process. */
 const AT_ONCE_BYTES = 4 * 2 ** 20;
+/** Marks the temporary files of this machine: elsewhere a process number means nothing. */
 const HERE = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 
 export class BlobCache {

@@ -1,7 +1,7 @@
 /** The graph one shard runs: the block's own, with channels, weights and groups narrowed to the shard's part. */
 
 import { numberAttribute } from '../graph/attributes.ts';
-import { lazyConstant } from '../graph/constant.ts';
+import { lazyConstant, partedConstant } from '../graph/constant.ts';
 import type { Constant, Graph, GraphNode } from '../graph/types.ts';
 import { elementBytes } from '../tensor/dtype.ts';
 import { extents, type Range, type Region, volume, whole } from '../tensor/region.ts';
@@ -61,16 +61,19 @@ function regrouped(node: GraphNode, split: ShardSplit, [begin, end]: Range): Gra
   return { ...node, attributes: new Map(node.attributes).set('group', group) };
 }
 
-/** A range along one axis: a view along the first, as weights of convolutions lie, a copy along others. */
+/** A range along one axis: of the first, as weights of convolutions lie, only that part is read; a copy along others. */
 function cutConstant(constant: Constant, axis: number, part: Region): Constant {
   const { name, dtype, shape } = constant;
   const [begin, end] = part[axis] as Range;
   const element = volume(whole(shape.slice(axis + 1))) * elementBytes(dtype);
   const [from, length, stride] = [begin * element, (end - begin) * element, (shape[axis] ?? 0) * element];
   const rows = volume(whole(shape.slice(0, axis)));
+  if (rows === 1) {
+    const read = constant.part ?? ((offset, count) => constant.bytes().subarray(offset, offset + count));
+    return partedConstant(name, dtype, extents(part), (offset, count) => read(from + offset, count));
+  }
   return lazyConstant(name, dtype, extents(part), () => {
     const bytes = constant.bytes();
-    if (rows === 1) return bytes.subarray(from, from + length);
     const cut = new Uint8Array(rows * length);
     for (let row = 0; row < rows; row++) {
       const at = row * stride + from;

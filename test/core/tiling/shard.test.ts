@@ -1,8 +1,9 @@
 /** Which blocks shard by channels, where the cuts lie, and what a shard has of the weights. */
 
 import { describe, expect, test } from 'vitest';
+import { partedConstant } from '../../../services/core/graph/constant.ts';
 import { readGraph } from '../../../services/core/graph/read-graph.ts';
-import type { Graph } from '../../../services/core/graph/types.ts';
+import type { Constant, Graph } from '../../../services/core/graph/types.ts';
 import { everything } from '../../../services/core/planning/choose-blocks.ts';
 import { analyse } from '../../../services/core/tiling/analyse.ts';
 import { mostShards, shardBlock, shardPiece } from '../../../services/core/tiling/shard.ts';
@@ -128,6 +129,27 @@ test('a skip is read by its own channels, what one shard has is views along the 
   expect(weights.byteLength).toBe(all.byteLength / 2);
   expect(weights.buffer).toBe(all.buffer);
   expect(piece.graph.tensors.get('a')?.shape).toEqual([1, 4, 6, 6]);
+});
+
+test('weights in a file are read by the shard that needs them, and part by part', async () => {
+  const graph = await readGraph(afterConv((b) => b.output('a')).encode());
+  const { dtype, shape, byteLength, bytes } = graph.constants.get('w') as Constant;
+  const reads: [number, number][] = [];
+  const inFile = partedConstant('w', dtype, shape, (offset, length) => {
+    reads.push([offset, length]);
+    return bytes().subarray(offset, offset + length);
+  });
+  const filed = { ...graph, constants: new Map(graph.constants).set('w', inFile) };
+  const [, last] = await tiles(graph, [1, 1]);
+  const piece = shardPiece(filed, analyse(filed), everything(filed), last as Tile);
+  const own = piece.graph.constants.get('w') as Constant;
+  reads.length = 0;
+  expect(own.part?.(8, 16)).toEqual(bytes().subarray(byteLength / 2 + 8, byteLength / 2 + 24));
+  expect(own.bytes()).toEqual(bytes().subarray(byteLength / 2));
+  expect(reads).toEqual([
+    [byteLength / 2 + 8, 16],
+    [byteLength / 2, byteLength / 2],
+  ]);
 });
 
 test('what comes before the channels and only moves elements is done in every shard', async () => {

@@ -11,8 +11,11 @@ export interface KeepAliveTimer {
   clear(timer: number): void;
 }
 
-/** `bytesRead` counts what the connection has received. A verdict waits while that still grows. */
-export function keepAliveTimer(bytesRead: () => number): KeepAliveTimer {
+/**
+ * `bytesRead` counts what the connection has received. A verdict waits while that still grows; meanwhile the broker hears
+ * of this client by further pings, as often as before.
+ */
+export function keepAliveTimer(bytesRead: () => number, ping: () => void): KeepAliveTimer {
   return {
     set(tick, everyMs) {
       let ticks = 0;
@@ -23,6 +26,7 @@ export function keepAliveTimer(bytesRead: () => number): KeepAliveTimer {
         seen = now;
         ticks++;
         if (ticks < VERDICT || !alive) tick();
+        else if (ticks % 2 === 0) ping();
       }, everyMs);
       // The library keeps it as a number.
       return Number(timer);

@@ -227,6 +227,7 @@ export class MqttBus implements Bus {
       keepalive: options.keepaliveSeconds ?? DEFAULTS.keepaliveSeconds,
       timerVariant: keepAliveTimer(
         () => (this.#client?.stream as Partial<Socket> | undefined)?.bytesRead ?? 0,
+        () => this.#client?.sendPing(),
       ),
       connectTimeout: options.connectTimeoutMs ?? DEFAULTS.connectTimeoutMs,
       reconnectPeriod: this.#backOff.next(),

@@ -68,12 +68,12 @@ function cutConstant(constant: Constant, axis: number, part: Region): Constant {
   const element = volume(whole(shape.slice(axis + 1))) * elementBytes(dtype);
   const [from, length, stride] = [begin * element, (end - begin) * element, (shape[axis] ?? 0) * element];
   const rows = volume(whole(shape.slice(0, axis)));
-  if (rows === 1) {
-    const read = constant.part ?? ((offset, count) => constant.bytes().subarray(offset, offset + count));
+  const { part: read } = constant;
+  if (rows === 1 && read !== undefined)
     return partedConstant(name, dtype, extents(part), (offset, count) => read(from + offset, count));
-  }
   return lazyConstant(name, dtype, extents(part), () => {
     const bytes = constant.bytes();
+    if (rows === 1) return bytes.subarray(from, from + length);
     const cut = new Uint8Array(rows * length);
     for (let row = 0; row < rows; row++) {
       const at = row * stride + from;

@@ -59,7 +59,9 @@ export function foldNode(
   if (first !== undefined && single !== undefined && names.length === 1) {
     const kept = node.op === 'Cast' && first.dtype === single.dtype;
     if (SAME_BYTES.has(node.op) || kept) {
-      return [lazyConstant(names[0] as string, single.dtype, single.shape, () => first.bytes())];
+      const { part } = first;
+      const same = lazyConstant(names[0] as string, single.dtype, single.shape, () => first.bytes());
+      return [part === undefined ? same : { ...same, part }];
     }
   }
   const evaluator = ARITHMETIC.get(node.op) ?? MOVING.get(node.op);

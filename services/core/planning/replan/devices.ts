@@ -98,7 +98,7 @@ export class Devices {
     const typical = this.#typical(now);
     const ratio = computeMs / profiledMs;
     const doubtful = short && ratio * NOISE < (known.speed.value ?? typical);
-    if (!doubtful) known.fastSince = undefined;
+    if (telling && !doubtful) known.fastSince = undefined;
     if (doubtful && telling) this.#doubt(known, ratio, now);
     else if (profiledMs > 0 && telling) {
       if (now - known.speed.lastAt > known.trialMs) this.#judge(known, ratio > STILL_SLOW * typical);
@@ -178,7 +178,8 @@ export class Devices {
     known.fastSince ??= now;
     if (now - known.fastSince < known.trialMs) return;
     known.speed.add(Math.max(1, ratio), now);
-    if (known.speed.value !== undefined && known.speed.value > NOISE) return;
+    const { value } = known.speed;
+    if (value === undefined || value > NOISE) return;
     known.fastSince = undefined;
     known.trialMs = Math.min(LONGEST_TRIAL_MS, known.trialMs * 2);
   }

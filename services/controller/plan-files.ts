@@ -9,6 +9,7 @@ import type {
 } from '../core/planning/plan-document.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
 import type { Analysis } from '../core/tiling/analyse.ts';
+import { partialPiece } from '../core/tiling/partial-piece.ts';
 import { shardPiece } from '../core/tiling/shard.ts';
 import { subModel, wholeModel } from '../core/tiling/sub-model.ts';
 import type { FusedBlock, Tile } from '../core/tiling/types.ts';
@@ -86,12 +87,14 @@ async function blockWriter(
   block: FusedBlock,
   blobs: BlobCache,
 ): Promise<(tile: Tile) => Promise<SubModelFile>> {
-  if (block.kind === 'shard') {
+  if (block.kind === 'shard' || block.kind === 'partial') {
     return async (tile) => {
-      const piece = shardPiece(graph, analysis, block, tile);
+      const piece =
+        block.kind === 'shard' ? shardPiece(graph, analysis, block, tile) : partialPiece(graph, block, tile);
       const layout = layoutWeights(piece.graph, piece.block);
       const weights = await writeConstants(piece.graph, layout, blobs);
-      return writeModel(wholeModel(piece.graph, piece.block, layout, weights?.digest ?? ''), weights, blobs);
+      const location = weights?.digest ?? '';
+      return writeModel(wholeModel(piece.graph, piece.block, layout, location, tile), weights, blobs);
     };
   }
   const layout = layoutWeights(graph, block);
@@ -100,7 +103,7 @@ async function blockWriter(
   return (tile) => {
     const bytes =
       block.kind === 'whole'
-        ? wholeModel(graph, block, layout, location)
+        ? wholeModel(graph, block, layout, location, tile)
         : subModel(graph, analysis, block, tile, layout, location);
     return writeModel(bytes, weights, blobs);
   };

@@ -7,6 +7,7 @@ import type { Graph } from '../core/graph/types.ts';
 import { chooseBlocks } from '../core/planning/choose-blocks.ts';
 import { checkCodecs, codedBlock, codedTile, wireName } from '../core/planning/coded-blocks.ts';
 import type { CutCodec, Draft, DraftBlock, DraftPart } from '../core/planning/draft.ts';
+import type { KeptBlock } from '../core/planning/halo-blocks.ts';
 import { type PartPlacement, type PlanInput, planDocument } from '../core/planning/plan-document.ts';
 import { tiledShare } from '../core/planning/summary.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
@@ -66,6 +67,17 @@ export function preparePlan(
   return prepare(model, pipeline, placed, blobs, progress);
 }
 
+/** Writes the sub-models of blocks whose tiles stay on their devices; the plan is checked before anybody sees it. */
+export function prepareKept(
+  model: OpenedModel,
+  pipeline: string,
+  kept: readonly KeptBlock[],
+  blobs: BlobCache,
+  progress?: Progress,
+): Promise<PreparedPlan> {
+  return prepare(model, pipeline, kept, blobs, progress);
+}
+
 /** A draft to be carried out; of blocks in one piece with several devices, `replicasByTurns` says how they share. */
 export interface PreparableDraft extends Pick<Draft, 'blocks' | 'predicted' | 'codecs' | 'packed'> {
   /** Of each tensor whose codec is `uint8`, by name: what it took on sample frames. */
@@ -93,11 +105,15 @@ export async function prepareDraft(
   const replicas = replicasByTurns ? countTurns(blocks) : 1;
   checkCodecs(blocks, codecs);
   const coded = openCoded(model, codecs, ranges);
-  const placed = blocks.map(({ block, mode, parts, reason }, id): PlacedBlock => {
+  const placed = blocks.map(({ block, mode, entry, parts, reason }, id): PlacedBlock => {
     const own = coded.block({ ...block, id, kind: mode });
     const placements = parts.map((part) => {
       const { tile, ...placement } = placementOf(part, id);
-      return { ...placement, tile: coded.tile(own, tile) };
+      return {
+        ...placement,
+        ...(entry === undefined ? {} : { gather: 'worker' as const }),
+        tile: coded.tile(own, tile),
+      };
     });
     return {
       block: own,

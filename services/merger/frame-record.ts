@@ -15,7 +15,7 @@ interface BlockTiming {
 
 export interface FrameTiming {
   readonly block: number;
-  readonly kind: 'tile' | 'whole' | 'shard';
+  readonly kind: 'tile' | 'whole' | 'shard' | 'partial';
   readonly ms: number;
   readonly tiles: number;
   readonly slowestTileMs: number;

@@ -67,6 +67,7 @@ const PARTS: Readonly<Record<BlockRow['mode'], (count: number) => string>> = {
   whole: () => 'whole',
   tile: (count) => `${count} tiles`,
   shard: (count) => `${count} shards`,
+  partial: (count) => `${count} partial sums`,
 };
 
 function box(

@@ -7,9 +7,9 @@ import type { Work } from './cost/work.ts';
 export type { CutCodec } from '../graph/cut-codecs.ts';
 
 /** How a block runs. */
-export type Mode = 'whole' | 'tile' | 'shard';
+export type Mode = 'whole' | 'tile' | 'shard' | 'partial';
 
-/** One task: a tile, a shard of the output channels, or a block in one piece. */
+/** One task: a tile, a shard of the output channels, a part of the input whose results are summed, or a block in one piece. */
 export interface DraftPart {
   /** Regions in and out. A shard's outputs are ranges of channels; its inputs are whole, or ranges where it reads no more. */
   readonly tile: Tile;
@@ -35,6 +35,11 @@ export interface DraftBlock {
   readonly mode: Mode;
   /** Tiles take strips from their neighbours instead of computing them again: every second waits for both. */
   readonly reuse?: boolean;
+  /**
+   * How its inputs come: through the merger (absent), or from those who make them to the one device of each part, which
+   * keeps what it made itself (`halo`).
+   */
+  readonly entry?: 'halo';
   readonly parts: readonly DraftPart[];
   /** Why it runs in one piece, where something else was to be expected. */
   readonly reason?: string;

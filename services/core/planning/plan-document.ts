@@ -4,7 +4,7 @@ import type { CodedCut } from '../graph/cut-codecs.ts';
 import type { Graph } from '../graph/types.ts';
 import type { Plan } from '../schema/generated/plan.ts';
 import { intersect, type Region, whole } from '../tensor/region.ts';
-import type { FusedBlock, SpatialAxes, Strip, Tile } from '../tiling/types.ts';
+import type { FusedBlock, SpatialAxes, Tile } from '../tiling/types.ts';
 import type { Mode, Prediction } from './draft.ts';
 
 /** Ids of the two tasks every plan has: the frame's supply and the result's collection. */
@@ -26,6 +26,8 @@ export interface PartPlacement {
   readonly tile: Tile;
   /** Workers that may run it, the preferred first. Empty or absent: any that holds the sub-model. */
   readonly devices?: readonly string[];
+  /** The device named collects the inputs itself, sent by those who make them. */
+  readonly gather?: 'worker';
   /** Whose turn it is, where whole frames go by turns; absent: every frame's. */
   readonly replica?: number;
   /** Weights and activations, in bytes. */
@@ -91,12 +93,13 @@ function shapeOf(graph: Graph, tensor: string): readonly number[] {
 export function planDocument(input: PlanInput): Plan {
   const { graph } = input;
   const names = new Set<string>();
-  const strips = new Map<string, Strip>();
+  const standsFor = new Map<string, string>();
   const tasks: Task[] = [sourceTask(graph)];
   for (const planned of input.blocks) {
     for (const part of planned.parts) {
       tasks.push(runTask(planned.block, part));
-      for (const [name, strip] of part.tile.strips ?? []) strips.set(name, strip);
+      for (const [name, { tensor }] of part.tile.strips ?? []) standsFor.set(name, tensor);
+      for (const [name, tensor] of part.tile.sums ?? []) standsFor.set(name, tensor);
     }
   }
   tasks.push(sinkTask(graph));
@@ -110,7 +113,7 @@ export function planDocument(input: PlanInput): Plan {
     model: { ...input.model },
     inputs: graph.inputs.map((tensor) => tensor.name),
     outputs: graph.outputs.map((tensor) => tensor.name),
-    tensors: Object.fromEntries([...names].map((name) => [name, describeTensor(input, name, strips)])),
+    tensors: Object.fromEntries([...names].map((name) => [name, describeTensor(input, name, standsFor)])),
     blocks: input.blocks.map(({ block, macs, weightBytes, reason }) => ({
       id: block.id,
       kind: block.kind,
@@ -140,13 +143,13 @@ function prediction({
   return { latencyMs, framesPerSecond, bytesPerFrame: Math.round(bytesPerFrame), bottleneck };
 }
 
-/** A strip is described as the tensor it is of, in whose rows and columns its regions are. */
+/** A strip is described as the tensor it is of, in whose rows and columns its regions are; so is a partial sum. */
 function describeTensor(
   { graph, axes, codecs = new Map() }: PlanInput,
   name: string,
-  strips: ReadonlyMap<string, Strip>,
+  standsFor: ReadonlyMap<string, string>,
 ): Plan['tensors'][string] {
-  const described = strips.get(name)?.tensor ?? name;
+  const described = standsFor.get(name) ?? name;
   const tensor = graph.tensors.get(described);
   const spatial = axes.get(described);
   return {
@@ -186,7 +189,7 @@ function sinkTask(graph: Graph): Task {
 }
 
 /** What tells the parts of a block apart in the ids of their tasks. */
-const LETTERS = { tile: 't', shard: 's' } as const;
+const LETTERS = { tile: 't', shard: 's', partial: 'p' } as const;
 
 function taskId(block: FusedBlock, { shape, tile, replica }: PlannedPart): string {
   const part = shape === 'whole' ? `b${block.id}` : `b${block.id}.${LETTERS[shape]}${tile.index}`;
@@ -194,7 +197,7 @@ function taskId(block: FusedBlock, { shape, tile, replica }: PlannedPart): strin
 }
 
 function runTask(block: FusedBlock, part: PlannedPart): Task {
-  const { shape, tile, model, devices = [], replica, memoryBytes, predictedMs } = part;
+  const { shape, tile, model, devices = [], gather, replica, memoryBytes, predictedMs } = part;
   return {
     id: taskId(block, part),
     kind: 'run',
@@ -205,6 +208,7 @@ function runTask(block: FusedBlock, part: PlannedPart): Task {
     inputs: pieces(tile.inputs),
     outputs: pieces(tile.outputs),
     ...(devices.length === 0 ? {} : { devices: [...devices] }),
+    ...(gather === undefined ? {} : { gather }),
     ...(replica === undefined ? {} : { replica }),
     macs: tile.macs,
     ...(memoryBytes === undefined ? {} : { memoryBytes: Math.round(memoryBytes) }),

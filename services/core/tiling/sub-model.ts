@@ -1,12 +1,13 @@
 /** Sub-models: the ONNX files workers run, for a tile or for a block in one piece. */
 
 import type { Constant, Graph } from '../graph/types.ts';
-import { encodeModel, type ValueSpec } from '../graph/write.ts';
+import { encodeModel, type ModelSpec, type ValueSpec } from '../graph/write.ts';
 import type { Analysis } from './analyse.ts';
 import { readsOf, withConstantNodes } from './constant-nodes.ts';
 import { rectangleOf } from './range.ts';
 import { blockRegions } from './regions.ts';
 import { reuseGraph } from './reuse-graph.ts';
+import { joiningSums } from './sums.ts';
 import { tileGraph } from './tile-graph.ts';
 import type { FusedBlock, Rectangle, SpatialAxes, Tile } from './types.ts';
 import { externalWeights, isInline, type WeightsLayout } from './weights.ts';
@@ -48,7 +49,7 @@ export function subModel(
     tile.strips === undefined
       ? tileGraph(graph, analysis, blockRegions(graph, analysis, block, outputs), outputs)
       : reuseGraph(graph, analysis, block, tile, outputs);
-  return encodeModel({
+  const model: ModelSpec = {
     name: `block ${block.id}`,
     nodes: made.nodes,
     inputs: made.inputs,
@@ -57,15 +58,17 @@ export function subModel(
     externalInitializers: externalWeights(layout, location, (name) => made.external.has(name)),
     opsets: opsetsOf(graph),
     irVersion: graph.irVersion,
-  });
+  };
+  return encodeModel(joiningSums(model, tile));
 }
 
-/** The sub-model of a block in one piece, with static shapes. */
+/** The sub-model of a block in one piece, with static shapes; `tile` says which of its inputs come as partial sums. */
 export function wholeModel(
   graph: Graph,
   block: Pick<FusedBlock, 'nodes' | 'inputs' | 'outputs'>,
   layout: WeightsLayout,
   location: string,
+  tile?: Pick<Tile, 'inputs' | 'sums'>,
 ): Uint8Array {
   const nodes = withConstantNodes(graph, block.nodes);
   const read = new Set(nodes.flatMap(readsOf));
@@ -74,7 +77,7 @@ export function wholeModel(
     const constant = graph.constants.get(name);
     if (constant !== undefined && isInline(constant)) inline.push(constant);
   }
-  return encodeModel({
+  const model: ModelSpec = {
     name: 'whole',
     nodes,
     inputs: block.inputs.map((name) => staticValue(graph, name)),
@@ -83,7 +86,8 @@ export function wholeModel(
     externalInitializers: externalWeights(layout, location, (name) => read.has(name)),
     opsets: opsetsOf(graph),
     irVersion: graph.irVersion,
-  });
+  };
+  return encodeModel(tile === undefined ? model : joiningSums(model, tile));
 }
 
 function staticValue(graph: Graph, name: string): ValueSpec {

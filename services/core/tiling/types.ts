@@ -25,8 +25,11 @@ export interface Rectangle {
 /** All nodes between two cuts, run in one go. */
 export interface FusedBlock {
   readonly id: number;
-  /** `tile`: every node can be tiled; `whole`: runs in one piece; `shard`: by ranges of its output channels. */
-  readonly kind: 'tile' | 'whole' | 'shard';
+  /**
+   * `tile`: every node can be tiled; `whole`: runs in one piece; `shard`: by ranges of its output channels; `partial`:
+   * by parts of its input, whose results are summed.
+   */
+  readonly kind: 'tile' | 'whole' | 'shard' | 'partial';
   /** Topological order. */
   readonly nodes: readonly GraphNode[];
   /** Cut tensors that enter, made by earlier blocks or the graph's input. */
@@ -75,6 +78,8 @@ export interface Tile {
   readonly outputs: ReadonlyMap<string, Region>;
   /** Names among the inputs and outputs that are strips; their regions are those of the tensor they are of. */
   readonly strips?: ReadonlyMap<string, Strip>;
+  /** Names among the inputs and outputs that are partial sums, with the tensor they add up to. */
+  readonly sums?: ReadonlyMap<string, string>;
   /** Identity of the pad pattern, or of a shard's channels: parts of a block with equal keys share a sub-model. */
   readonly pattern: string;
   /** Multiply-accumulates, redundant halo work included. */

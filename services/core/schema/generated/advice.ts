@@ -171,7 +171,7 @@ export interface Advice {
       /**
        * In one piece, by tiles, or by output channels.
        */
-      mode: 'whole' | 'tile' | 'shard';
+      mode: 'whole' | 'tile' | 'shard' | 'partial';
       /**
        * Whether its tiles take strips from their neighbours instead of computing them again.
        */
@@ -661,7 +661,8 @@ export const adviceSchema = {
                 "enum": [
                   "whole",
                   "tile",
-                  "shard"
+                  "shard",
+                  "partial"
                 ],
                 "description": "In one piece, by tiles, or by output channels."
               },

@@ -28,7 +28,7 @@ export interface InspectReport {
   grid?: string;
   blocks: {
     id: number;
-    kind: 'tile' | 'whole' | 'shard';
+    kind: 'tile' | 'whole' | 'shard' | 'partial';
     nodes: number;
     macs: number;
     weightBytes: number;
@@ -189,7 +189,8 @@ export const inspectReportSchema = {
             "enum": [
               "tile",
               "whole",
-              "shard"
+              "shard",
+              "partial"
             ]
           },
           "nodes": {

@@ -77,7 +77,7 @@ export interface Plan {
    */
   blocks: {
     id: number;
-    kind: 'tile' | 'whole' | 'shard';
+    kind: 'tile' | 'whole' | 'shard' | 'partial';
     nodes: number;
     macs: number;
     weightBytes: number;
@@ -102,7 +102,7 @@ export interface Plan {
     /**
      * What part of its block the task is.
      */
-    shape?: 'tile' | 'whole' | 'shard';
+    shape?: 'tile' | 'whole' | 'shard' | 'partial';
     /**
      * Sub-model, by digest.
      */
@@ -350,7 +350,8 @@ export const planSchema = {
             "enum": [
               "tile",
               "whole",
-              "shard"
+              "shard",
+              "partial"
             ]
           },
           "nodes": {
@@ -410,7 +411,8 @@ export const planSchema = {
             "enum": [
               "tile",
               "whole",
-              "shard"
+              "shard",
+              "partial"
             ],
             "description": "What part of its block the task is."
           },

@@ -143,7 +143,7 @@ export interface Timing {
 }
 export interface BlockTiming {
   block: number;
-  kind: 'tile' | 'whole' | 'shard';
+  kind: 'tile' | 'whole' | 'shard' | 'partial';
   /**
    * From the first dispatch of one of its tasks to the last of their outputs.
    */
@@ -455,7 +455,8 @@ export const resultSchema = {
                 "enum": [
                   "tile",
                   "whole",
-                  "shard"
+                  "shard",
+                  "partial"
                 ]
               },
               "ms": {

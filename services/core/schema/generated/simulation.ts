@@ -38,7 +38,7 @@ export interface SimulationReport {
       /**
        * How it runs.
        */
-      mode: 'whole' | 'tile' | 'shard';
+      mode: 'whole' | 'tile' | 'shard' | 'partial';
       /**
        * Tasks it makes of a frame.
        */
@@ -204,7 +204,8 @@ export const simulationSchema = {
                 "enum": [
                   "whole",
                   "tile",
-                  "shard"
+                  "shard",
+                  "partial"
                 ],
                 "description": "How it runs."
               },

@@ -1,0 +1,145 @@
+/**
+ * Halo exchange by hand: every tile of one cover stays on its device from block to block, and fetches from its
+ * neighbours exactly what its next tile lacks. A layer that reads all of a map after the last tile is computed as
+ * partial sums where the tiles are. What the search does by measured costs, this does for a cover as it is given.
+ */
+
+import type { Graph } from '../graph/types.ts';
+import { TilepipeError } from '../runtime/errors.ts';
+import type { Region } from '../tensor/region.ts';
+import type { Analysis } from '../tiling/analyse.ts';
+import { coverSize } from '../tiling/cover.ts';
+import { partialBlock, partialRefusal, readingSums } from '../tiling/partial.ts';
+import { splitBlock } from '../tiling/partition.ts';
+import { tileBlock } from '../tiling/tile-block.ts';
+import type { Cover, FusedBlock, Tile } from '../tiling/types.ts';
+import { type PartPlacement, wholeTile } from './plan-document.ts';
+
+/** A block with its parts on their devices. */
+export interface KeptBlock {
+  readonly block: FusedBlock;
+  readonly parts: readonly PartPlacement[];
+  /** Why it runs in one piece. */
+  readonly reason?: string;
+}
+
+/**
+ * The blocks of a graph, in order, as they run with halo exchange: tile `i` of the cover on `devices[i]`; blocks in one
+ * piece go to whoever is free. Blocks too small for the cover run in one piece. Throws `usage` where there are not as
+ * many devices as tiles.
+ */
+export function haloBlocks(
+  graph: Graph,
+  analysis: Analysis,
+  blocks: readonly FusedBlock[],
+  cover: Cover,
+  devices: readonly string[],
+): KeptBlock[] {
+  if (devices.length !== coverSize(cover))
+    throw new TilepipeError(
+      'usage',
+      `${devices.length} devices for ${coverSize(cover)} tiles: give one each.`,
+    );
+  const walk = new Walk(graph, analysis, cover, devices);
+  for (const block of blocks) walk.take(block);
+  return walk.kept;
+}
+
+class Walk {
+  readonly kept: KeptBlock[] = [];
+  readonly #graph: Graph;
+  readonly #analysis: Analysis;
+  readonly #cover: Cover;
+  readonly #devices: readonly string[];
+  /** Regions of a tensor by the tile that holds them, of tensors that every tile made a part of. */
+  readonly #held = new Map<string, readonly Region[]>();
+  /** Tensors that are summed from so many parts. */
+  readonly #summed = new Map<string, number>();
+
+  constructor(graph: Graph, analysis: Analysis, cover: Cover, devices: readonly string[]) {
+    this.#graph = graph;
+    this.#analysis = analysis;
+    this.#cover = cover;
+    this.#devices = devices;
+  }
+
+  take(block: FusedBlock): void {
+    if (block.kind === 'tile') {
+      this.#tiles(block);
+      return;
+    }
+    const position = this.#contraction(block);
+    if (position === undefined) {
+      this.#whole(block);
+      return;
+    }
+    const cuts = position < block.nodes.length ? [position] : [];
+    const [first, rest] = splitBlock(this.#graph, block, cuts) as [FusedBlock, FusedBlock?];
+    this.#partial(first);
+    if (rest !== undefined) this.take(rest);
+  }
+
+  #tiles(block: FusedBlock): void {
+    let tiles: Tile[];
+    try {
+      tiles = tileBlock(this.#graph, this.#analysis, block, this.#cover);
+    } catch (error) {
+      if (!(error instanceof TilepipeError) || error.code !== 'tiling-refused') throw error;
+      this.#whole(block, error.message);
+      return;
+    }
+    for (const tensor of block.outputs) {
+      const regions = tiles.map(({ outputs }) => outputs.get(tensor));
+      if (regions.every((region) => region !== undefined)) this.#held.set(tensor, regions);
+    }
+    this.#keep(block, 'tile', tiles);
+  }
+
+  /** Nodes at the beginning of a block that are a contraction of a map the tiles hold. */
+  #contraction(block: FusedBlock): number | undefined {
+    for (let position = 1; position <= block.nodes.length; position++) {
+      const cuts = position < block.nodes.length ? [position] : [];
+      const [first] = splitBlock(this.#graph, block, cuts) as [FusedBlock];
+      if (first.inputs.length !== 1 || first.outputs.length !== 1) return undefined;
+      if (this.#held.has(first.inputs[0] as string) && partialRefusal(this.#graph, first) === undefined)
+        return position;
+    }
+    return undefined;
+  }
+
+  #partial(block: FusedBlock): void {
+    const regions = this.#held.get(block.inputs[0] as string) as readonly Region[];
+    this.#keep(block, 'partial', partialBlock(this.#graph, this.#analysis, block, regions));
+    this.#summed.set(block.outputs[0] as string, regions.length);
+  }
+
+  /** Parts that read nothing but the frame are sent by the splitter, as ever. */
+  #keep(block: FusedBlock, kind: FusedBlock['kind'], tiles: readonly Tile[]): void {
+    const given = new Set(this.#graph.inputs.map(({ name }) => name));
+    const own = { ...block, kind, id: this.kept.length };
+    const parts = tiles.map((tile, index): PartPlacement => {
+      const direct = [...tile.inputs.keys()].some((tensor) => !given.has(tensor));
+      return {
+        tile: this.#reading(tile, own.id),
+        devices: [this.#devices[index] as string],
+        ...(direct ? { gather: 'worker' } : {}),
+      };
+    });
+    this.kept.push({ block: own, parts });
+  }
+
+  #whole(block: FusedBlock, reason?: string): void {
+    const own = { ...block, kind: 'whole' as const, id: this.kept.length };
+    const tile = wholeTile(this.#graph, own, this.#analysis.blockMacs(own));
+    this.kept.push({
+      block: own,
+      parts: [{ tile: this.#reading(tile, own.id) }],
+      ...(reason === undefined ? {} : { reason }),
+    });
+  }
+
+  #reading(tile: Tile, block: number): Tile {
+    const read = readingSums(tile, this.#summed);
+    return { ...read, pattern: read.pattern, block };
+  }
+}

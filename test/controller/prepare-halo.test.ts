@@ -1,0 +1,120 @@
+/** Halo exchange as a plan: tiles that stay, strips that travel, partial sums; carried out, it is the uncut model. */
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, describe, expect, it, test } from 'vitest';
+import { type OpenedModel, openAnalysed, prepareKept } from '../../services/controller/prepare.ts';
+import { readGraph } from '../../services/core/graph/read-graph.ts';
+import { haloBlocks } from '../../services/core/planning/halo-blocks.ts';
+import { BlobCache } from '../../services/core/runtime/blobs.ts';
+import { analyse } from '../../services/core/tiling/analyse.ts';
+import { bandCover, coverSize, gridCover } from '../../services/core/tiling/cover.ts';
+import { partition, splitBlock } from '../../services/core/tiling/partition.ts';
+import type { Cover } from '../../services/core/tiling/types.ts';
+import { encodeNetwork, randomNetwork, randomTiling } from '../core/tiling/random/network.ts';
+import { temporaryFolder } from '../support/cluster.ts';
+import { difference, inputFor, runModel } from '../support/graph-reference.ts';
+import { ModelBuilder } from '../support/model-builder.ts';
+import { squeezeNetwork } from '../support/networks.ts';
+import { runPlan } from '../support/run-plan.ts';
+
+const RUNS = Math.min(Number(process.env.TILEPIPE_PROPERTY_RUNS ?? 50), 300);
+const SLOWEST = 1000;
+const TOLERANCE = 1e-4;
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+const blobs = new BlobCache({ folder: folder.path });
+
+const devices = (cover: Cover): string[] =>
+  Array.from({ length: coverSize(cover) }, (_, at) => `worker-${at}`);
+
+async function halo({ graph, analysis, ...model }: OpenedModel, cover: Cover, cuts: readonly number[] = []) {
+  const blocks = partition(graph, analysis).flatMap((block) => {
+    const inside = [...new Set(cuts.map((cut) => Math.floor(cut * block.nodes.length)))]
+      .filter((at) => at > 0 && at < block.nodes.length)
+      .sort((a, b) => a - b);
+    return block.kind === 'tile' ? splitBlock(graph, block, inside) : [block];
+  });
+  const kept = haloBlocks(graph, analysis, blocks, cover, devices(cover));
+  const { plan } = await prepareKept({ ...model, graph, analysis }, 'test', kept, blobs);
+  return plan;
+}
+
+async function opened(name: string, model: Uint8Array): Promise<OpenedModel> {
+  const path = join(folder.path, `${name}.onnx`);
+  writeFileSync(path, model);
+  return openAnalysed(path, {});
+}
+
+describe('halo plans', () => {
+  const counts = { cases: 0, strips: 0, partial: 0, kept: 0 };
+  it(
+    `give the uncut output for ${RUNS} random networks`,
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(randomNetwork, randomTiling, async (network, tiling) => {
+          const bytes = encodeNetwork(network);
+          const graph = await readGraph(bytes);
+          const reference = await runModel(bytes, graph.inputs);
+          const model = { name: 'random', digest: '0'.repeat(64), graph, analysis: analyse(graph) };
+          const plan = await halo(model, bandCover(tiling.bands), tiling.cuts);
+          counts.cases += 1;
+          counts.partial += plan.blocks.filter(({ kind }) => kind === 'partial').length;
+          counts.kept += plan.tasks.filter(({ gather }) => gather === 'worker').length;
+          const made = await runPlan(plan, blobs, graph.inputs.map(inputFor));
+          for (const tensor of made) {
+            const gap = difference(tensor, reference.get(tensor.name));
+            expect(gap, tensor.name).toBeLessThanOrEqual(TOLERANCE);
+          }
+        }),
+        { numRuns: RUNS },
+      );
+      expect(counts.kept).toBeGreaterThan(counts.cases / 10);
+    },
+    RUNS * SLOWEST + 60_000,
+  );
+});
+
+const fullyConnected = (turned: boolean, bias: boolean) => {
+  const builder = new ModelBuilder()
+    .input('image', [1, 3, 14, 10])
+    .random('w1', [4, 3, 3, 3])
+    .random('w2', turned ? [20, 140] : [140, 20])
+    .random('b2', [20])
+    .random('w3', [20, 5])
+    .node('Conv', ['image', 'w1'], ['a'], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] })
+    .node('Relu', ['a'], ['b'])
+    .node('MaxPool', ['b'], ['c'], { kernel_shape: [2, 2], strides: [2, 2] })
+    .node('Flatten', ['c'], ['d']);
+  return builder
+    .node('Gemm', bias ? ['d', 'w2', 'b2'] : ['d', 'w2'], ['e'], {
+      transB: turned ? 1 : 0,
+      alpha: 0.5,
+      beta: 1.5,
+    })
+    .node('Relu', ['e'], ['f'])
+    .node('Gemm', ['f', 'w3'], ['logits'])
+    .output('logits', 'float32', [1, 5])
+    .encode();
+};
+
+test.each<[string, Uint8Array, Cover, number]>([
+  ['weights by rows', fullyConnected(false, true), gridCover(2, 2), 1],
+  ['weights by columns', fullyConnected(true, true), gridCover(3, 1), 1],
+  ['no bias', fullyConnected(true, false), gridCover(1, 3), 1],
+  ['a global mean', squeezeNetwork(), gridCover(2, 2), 1],
+])('a layer over a whole map is summed where the tiles are: %s', async (name, bytes, cover, partial) => {
+  const model = await opened(name, bytes);
+  const plan = await halo(model, cover);
+  expect(plan.blocks.filter(({ kind }) => kind === 'partial')).toHaveLength(partial);
+  // No tile's map travels: what the parts read is what their own device made.
+  const tasks = new Map(plan.tasks.map((task) => [task.id, task]));
+  for (const { from, to } of plan.transfers)
+    if (tasks.get(to)?.shape === 'partial') expect(tasks.get(from)?.devices).toEqual(tasks.get(to)?.devices);
+  const inputs = model.graph.inputs.map(inputFor);
+  const reference = await runModel(bytes, model.graph.inputs);
+  for (const tensor of await runPlan(plan, blobs, inputs))
+    expect(difference(tensor, reference.get(tensor.name))).toBeLessThanOrEqual(TOLERANCE);
+});

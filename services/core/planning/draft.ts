@@ -22,12 +22,22 @@ export interface DraftPart {
   /** Bytes of those before they were deflated. */
   readonly packedIn?: number;
   readonly packedOut?: number;
+  /** Of a part that gathers itself: what it waits for, and the bytes that come from other devices; 0 from its own. */
+  readonly strips?: readonly DraftStrip[];
   /** Bytes it needs on a device beside the weights of its block: activations at their peak. */
   readonly activationBytes: number;
   /** Bytes of weights its sub-model reads. */
   readonly weightBytes: number;
   /** Milliseconds it takes on its preferred device, transfers not among them. */
   readonly predictedMs?: number;
+}
+
+/** What one part makes for another without the merger between them. */
+export interface DraftStrip {
+  /** Position of the block that makes it, and of the part within. */
+  readonly block: number;
+  readonly part: number;
+  readonly bytes: number;
 }
 
 export interface DraftBlock {
@@ -66,7 +76,7 @@ export function codecBytes(codec: CutCodec, elementBytes: number): number {
 }
 
 /** Which idea of distribution a plan follows. */
-export type Strategy = 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'mixed';
+export type Strategy = 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'halo' | 'mixed';
 
 export interface Draft {
   readonly strategy: Strategy;

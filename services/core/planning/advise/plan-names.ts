@@ -10,6 +10,7 @@ export const PLAN_NAMES: Readonly<Record<AlternativeName, string>> = {
   replicas: 'replicas',
   pipeline: 'pipeline',
   parallel: 'parallel',
+  halo: 'halo exchange',
   mixed: 'mixed',
   'equal-tiles': 'parallel, equal tiles',
 };

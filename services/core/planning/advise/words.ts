@@ -18,6 +18,7 @@ const SPREADS: Readonly<Record<Exclude<Strategy, 'one-device'>, (count: number) 
   replicas: (count) => `Run whole frames by turns on ${count} devices`,
   pipeline: (count) => `Pipeline over ${count} devices`,
   parallel: (count) => `Spread over ${count} devices`,
+  halo: (count) => `Spread over ${count} devices that keep their tiles`,
   mixed: (count) => `Spread over ${count} devices`,
 };
 

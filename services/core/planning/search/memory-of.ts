@@ -22,7 +22,9 @@ export function holdingsOf(step: Pick<Step, 'mode' | 'parts' | 'cover' | 'reuse'
       seen.add(key);
       const before = held.get(index) ?? NOTHING;
       const weights =
-        mode === 'shard' ? before.weights + cost.weightBytes : Math.max(before.weights, cost.weightBytes);
+        mode === 'shard' || mode === 'partial'
+          ? before.weights + cost.weightBytes
+          : Math.max(before.weights, cost.weightBytes);
       held.set(index, {
         weights,
         activations: Math.max(before.activations, cost.activationBytes),

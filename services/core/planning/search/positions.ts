@@ -3,7 +3,8 @@
 import type { Graph, GraphNode } from '../../graph/types.ts';
 import type { Analysis } from '../../tiling/analyse.ts';
 import { readsOf } from '../../tiling/constant-nodes.ts';
-import { type CutCandidate, cutCandidates, partition } from '../../tiling/partition.ts';
+import { partialRefusal } from '../../tiling/partial.ts';
+import { type CutCandidate, cutCandidates, partition, splitBlock } from '../../tiling/partition.ts';
 import { blockWeightBytes } from '../cost/memory.ts';
 
 /** A graph's nodes in an order in which they can run, and the places at which blocks may begin and end. */
@@ -55,6 +56,10 @@ export function lineOf(graph: Graph, analysis: Analysis): Line {
   for (const [first, last] of heavyLayers(graph, analysis, nodes)) {
     choose(first);
     choose(last);
+  }
+  for (const range of ranges) {
+    const end = range.tileable ? undefined : contractionEnd(graph, nodes, range);
+    if (end !== undefined) choose(end);
   }
   const free = total - chosen.size;
   for (const range of bySize) {
@@ -110,6 +115,23 @@ function heavyLayers(graph: Graph, analysis: Analysis, nodes: readonly GraphNode
   }
   layers.sort((a, b) => b[2] - a[2] || a[0] - b[0]);
   return layers.slice(0, MOST_IN_STRETCH / 2).map(([first, last]) => [first, last]);
+}
+
+/** Nodes looked at for a layer that reads all of the map before it. */
+const MOST_BEFORE = 4;
+
+/** Where a range that begins with a layer over a whole map can be cut behind it: its parts are summed there. */
+function contractionEnd(
+  graph: Graph,
+  nodes: readonly GraphNode[],
+  { begin, end }: { readonly begin: number; readonly end: number },
+): number | undefined {
+  for (let at = begin + 1; at <= Math.min(end, begin + MOST_BEFORE); at++) {
+    const block = { id: 0, kind: 'whole' as const, nodes: nodes.slice(begin, at), inputs: [], outputs: [] };
+    const [first] = splitBlock(graph, block, []);
+    if (first !== undefined && partialRefusal(graph, first) === undefined) return at;
+  }
+  return undefined;
 }
 
 const isActivation = new Set(['Relu', 'Add', 'LeakyRelu', 'Sigmoid', 'Tanh', 'Clip', 'HardSwish', 'Gelu']);

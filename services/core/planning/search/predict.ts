@@ -2,8 +2,9 @@
 
 import { computeMs } from '../cost/fleet.ts';
 import type { Draft, Prediction, Strategy } from '../draft.ts';
+import { simulate } from '../simulate/simulate.ts';
 import { type FleetView, gatherMs, HUB, type Member, sendMs, taskMs } from './fleet-view.ts';
-import { bytesOn, holdingsOf, together } from './memory-of.ts';
+import { bytesOn, type Holding, holdingsOf, together } from './memory-of.ts';
 import { codingOf } from './refine.ts';
 import { schedule } from './schedule.ts';
 import type { SearchSpace } from './space.ts';
@@ -42,11 +43,6 @@ export function predict(view: FleetView, input: CandidateInput): Candidate {
   const held = together(steps.map(holdingsOf));
   const frames = inFlight ?? enough(latencyMs + waitsMs(view, steps), stream.periodMs, held.size);
   const periodMs = Math.max(stream.periodMs, latencyMs / frames);
-  const memoryBytes: Record<string, number> = {};
-  for (const [index, holding] of [...held].sort(([a], [b]) => a - b)) {
-    const member = view.members[index] as Member;
-    memoryBytes[member.device.id] = bytesOn(member, holding);
-  }
   return {
     strategy,
     steps,
@@ -57,7 +53,7 @@ export function predict(view: FleetView, input: CandidateInput): Candidate {
       framesPerSecond: 1000 / periodMs,
       bytesPerFrame: alone === undefined ? bytesOf(view, steps) : 0,
       bottleneck: nameOf(view, steps, stream),
-      memoryBytes,
+      memoryBytes: memoryOf(view, held),
     },
   };
 }
@@ -71,6 +67,43 @@ function stepMs(view: FleetView, step: Step): number {
   const ms = known.get(step) ?? schedule(view, step.parts).ms;
   known.set(step, ms);
   return ms;
+}
+
+/** Frames of a stream that is simulated to see its rate. */
+const STREAM = 40;
+
+/** Predicts a plan whose tiles stay: what its devices tell one another makes blocks overlap, which only the simulator knows. */
+export function predictKept(space: SearchSpace, view: FleetView, input: CandidateInput): Candidate {
+  const { strategy, steps, inFlight, form = RAW_FORM } = input;
+  const blocks = draftBlocks(space, view, steps);
+  const { fleet } = view;
+  const alone = simulate(blocks, fleet, { frames: 1, inFlight: 1, binding: 'late' });
+  const held = together(steps.map(holdingsOf));
+  const frames = inFlight ?? held.size + 1;
+  const stream =
+    frames === 1 ? alone : simulate(blocks, fleet, { frames: STREAM, inFlight: frames, binding: 'late' });
+  return {
+    strategy,
+    steps,
+    form,
+    inFlight: frames,
+    predicted: {
+      latencyMs: alone.latency.median,
+      framesPerSecond: frames === 1 ? 1000 / alone.latency.median : stream.framesPerSecond,
+      bytesPerFrame: alone.bytesPerFrame,
+      bottleneck: stream.bottleneck,
+      memoryBytes: memoryOf(view, held),
+    },
+  };
+}
+
+function memoryOf(view: FleetView, held: ReadonlyMap<number, Holding>): Record<string, number> {
+  const memoryBytes: Record<string, number> = {};
+  for (const [index, holding] of [...held].sort(([a], [b]) => a - b)) {
+    const member = view.members[index] as Member;
+    memoryBytes[member.device.id] = bytesOn(member, holding);
+  }
+  return memoryBytes;
 }
 
 /** Tasks of other blocks that one may have to wait for on a device: one computed, one received before it. */

@@ -1,5 +1,6 @@
 /** One block of a plan while it is searched for, and the plan's steps as a draft. */
 
+import { partialBlock } from '../../tiling/partial.ts';
 import { reuseTiles } from '../../tiling/reuse.ts';
 import { shardBlock } from '../../tiling/shard.ts';
 import { tileBlock } from '../../tiling/tile-block.ts';
@@ -8,6 +9,7 @@ import { everything } from '../choose-blocks.ts';
 import type { DraftBlock, Mode } from '../draft.ts';
 import { wholeTile } from '../plan-document.ts';
 import { type FleetView, type Member, taskMs } from './fleet-view.ts';
+import { MadeTensors, withStrips } from './made-tensors.ts';
 import type { Assigned } from './schedule.ts';
 import type { SearchSpace } from './space.ts';
 import type { Span } from './span.ts';
@@ -20,6 +22,8 @@ export interface Step {
   readonly cover?: Cover;
   /** Whether tiles take strips from their neighbours instead of computing them again. */
   readonly reuse?: boolean;
+  /** Its parts fetch what they lack from those who made it, and keep what their own device made. */
+  readonly entry?: 'halo';
   readonly shares?: readonly number[];
 }
 
@@ -51,13 +55,17 @@ export function wholeStep(span: Span, on: readonly number[]): Step {
 
 /** Blocks as they are written: with their regions, numbered, on devices by their ids. */
 export function draftBlocks(space: SearchSpace, view: FleetView, steps: readonly Step[]): DraftBlock[] {
-  return steps.map((step, id): DraftBlock => {
+  const made = new MadeTensors();
+  const blocks = steps.map((step, id): DraftBlock => {
     const block = blockOf(space, step, id);
+    const tiles = tilesOf(space, step, block, made);
+    made.add(block, tiles);
     return {
       block,
       mode: step.mode,
       ...(step.reuse === true ? { reuse: true } : {}),
-      parts: tilesOf(space, step, block).map((tile, index) => {
+      ...(step.entry === undefined ? {} : { entry: step.entry }),
+      parts: tiles.map((tile, index) => {
         const { cost, on } = step.parts[index] as Assigned;
         const devices = on.map((member) => (view.members[member] as Member).device.id);
         const { reads: _reads, writes: _writes, after: _after, share: _share, ...asked } = cost;
@@ -70,6 +78,7 @@ export function draftBlocks(space: SearchSpace, view: FleetView, steps: readonly
       }),
     };
   });
+  return withStrips(space.graph, blocks);
 }
 
 function blockOf({ graph, end }: SearchSpace, { span, mode }: Step, id: number): FusedBlock {
@@ -78,7 +87,16 @@ function blockOf({ graph, end }: SearchSpace, { span, mode }: Step, id: number):
   return { ...span.block, id, kind: mode };
 }
 
-function tilesOf({ graph, analysis }: SearchSpace, step: Step, block: FusedBlock): Tile[] {
+function tilesOf(space: SearchSpace, step: Step, block: FusedBlock, made: MadeTensors): Tile[] {
+  const { graph, analysis } = space;
+  if (step.mode === 'partial') {
+    const regions = made.regionsOf(block.inputs[0] as string);
+    return partialBlock(graph, analysis, block, regions);
+  }
+  return plainTiles(space, step, block).map((tile) => made.reading(tile));
+}
+
+function plainTiles({ graph, analysis }: SearchSpace, step: Step, block: FusedBlock): Tile[] {
   if (step.cover !== undefined && step.reuse === true) return reuseTiles(graph, analysis, block, step.cover);
   if (step.cover !== undefined) return tileBlock(graph, analysis, block, step.cover);
   if (step.shares !== undefined) return shardBlock(graph, analysis, block, step.shares);

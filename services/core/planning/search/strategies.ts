@@ -3,10 +3,11 @@
 import type { Strategy } from '../draft.ts';
 import { codedSpace } from './coded-space.ts';
 import { type FleetView, type Member, taskMs } from './fleet-view.ts';
+import { haloPlans } from './halo.ts';
 import { latencyPlans } from './latency.ts';
-import { fits, holdingsOf } from './memory-of.ts';
+import { fits, holdingsOf, together } from './memory-of.ts';
 import { pipelinePlan } from './pipeline.ts';
-import { type Candidate, predict } from './predict.ts';
+import { type Candidate, predict, predictKept } from './predict.ts';
 import { refined } from './refine.ts';
 import type { SearchSpace } from './space.ts';
 import type { Span } from './span.ts';
@@ -35,7 +36,14 @@ interface FormInput extends StrategyInput {
 }
 
 /** Every strategy, the simplest first: of plans as good as each other the simplest is the best. */
-export const STRATEGIES: readonly Strategy[] = ['one-device', 'replicas', 'parallel', 'pipeline', 'mixed'];
+export const STRATEGIES: readonly Strategy[] = [
+  'one-device',
+  'replicas',
+  'parallel',
+  'pipeline',
+  'halo',
+  'mixed',
+];
 
 /** What plans are compared by: milliseconds, the less the better. */
 export function scoreOf({ predicted }: Pick<Candidate, 'predicted'>, objective: Objective): number {
@@ -57,7 +65,9 @@ export function planOf(strategy: Strategy, input: StrategyInput): Candidate | un
   const { view, objective, facts, forms } = input;
   const inFlight = input.inFlight ?? (objective === 'latency' ? 1 : undefined);
   const predicted = (steps: readonly Step[], form: WireForm) =>
-    predict(view, { strategy, steps, inFlight, form });
+    steps.some(({ entry }) => entry !== undefined)
+      ? predictKept(input.space, view, { strategy, steps, inFlight, form })
+      : predict(view, { strategy, steps, inFlight, form });
   let best: Candidate | undefined;
   for (const form of UNCUT.has(strategy) ? forms.slice(0, 1) : forms) {
     const space = codedSpace(input.space, facts, form);
@@ -92,6 +102,8 @@ const PLANS: Readonly<Record<Strategy, Plans>> = {
     return shared === undefined ? [] : [shared];
   },
   pipeline: (input) => pipelines(input, false),
+  halo: ({ space, view, limitMs }) =>
+    haloPlans(space, view, limitMs).filter((steps) => fits(view, together(steps.map(holdingsOf)))),
   mixed: (input) => {
     if (input.objective === 'latency') return [];
     const { space, view } = input;

@@ -16,6 +16,7 @@ import { type Arrival, FrameFeed, sourcesOf } from './frame-feed.ts';
 import { legMs, Network, type Station } from './network.ts';
 import { noise } from './noise.ts';
 import { bottleneckOf, type Completion, type Snapshot, SteadyState, warmUp } from './steady-state.ts';
+import { StripRun } from './strip-run.ts';
 import { type FrameRun, TaskRun, type TaskRunDeps } from './task-run.ts';
 import { type SimulatedTask, taskTable } from './task-table.ts';
 import type { SimulateOptions, Simulation, TimelineEvent } from './types.ts';
@@ -74,6 +75,7 @@ class Run {
       sent: (bytes) => {
         this.#sentBytes += bytes;
       },
+      computed: (run) => this.#passOn(run),
       gathered: (run) => this.#gathered(run),
     };
     this.#feed = new FrameFeed({
@@ -125,6 +127,30 @@ class Run {
     for (const task of this.#tasks) if (task.needs === 0) this.#submit(task, frame);
   }
 
+  /** What a task made for tasks that gather themselves goes to their devices, through the hub's broker. */
+  #passOn({ device, task, of: frame }: TaskRun): void {
+    for (const { to, bytes } of task.strips) {
+      const receiver = (this.#tasks[to] as SimulatedTask).devices[0] as number;
+      if (receiver === device) this.#arrived(to, frame);
+      else {
+        const deps = {
+          network: this.#network,
+          sent: this.#taskDeps.sent,
+          arrived: () => this.#arrived(to, frame),
+        };
+        new StripRun(deps, { from: device, to: receiver, bytes, frame: frame.number, task }).send();
+      }
+    }
+  }
+
+  #arrived(to: number, frame: FrameRun): void {
+    const missing = (frame.missing[to] as number) - 1;
+    frame.missing[to] = missing;
+    if (missing > 0) return;
+    const task = this.#tasks[to] as SimulatedTask;
+    new TaskRun(this.#taskDeps, task, frame).begin(task.devices[0] as number);
+  }
+
   #submit(task: SimulatedTask, frame: FrameRun): void {
     const run = new TaskRun(this.#taskDeps, task, frame);
     const order = frame.number * this.#tasks.length + task.index;
@@ -134,7 +160,8 @@ class Run {
 
   #gathered({ device, task, of: frame }: TaskRun): void {
     // As in the runtime: the freed slot goes to what waits already, then what this answer makes ready is submitted.
-    for (const given of this.#binding.poolOf(task).release(device)) given.task.send(given.device);
+    if (!task.own)
+      for (const given of this.#binding.poolOf(task).release(device)) given.task.send(given.device);
     for (const next of task.feeds) {
       const missing = (frame.missing[next] as number) - 1;
       frame.missing[next] = missing;
@@ -184,9 +211,10 @@ class Run {
 }
 
 /** Milliseconds of a device's processor for what it takes in and sends. */
-function movedMs(device: Device, { bytesIn, bytesOut, packedIn, packedOut }: SimulatedTask): number {
+function movedMs(device: Device, { bytesIn, bytesOut, packedIn, packedOut, strips }: SimulatedTask): number {
   const { deflateMs, inflateMs } = deviceDeflate(device);
-  return device.byteMs * (bytesIn + bytesOut) + inflateMs * packedIn + deflateMs * packedOut;
+  const sent = strips.reduce((sum, { bytes }) => sum + bytes, bytesOut);
+  return device.byteMs * (bytesIn + sent) + inflateMs * packedIn + deflateMs * packedOut;
 }
 
 function check(blocks: readonly DraftBlock[], options: SimulateOptions): void {

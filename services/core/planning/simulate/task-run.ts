@@ -27,7 +27,9 @@ export interface TaskRunDeps {
   readonly computeMs: (task: SimulatedTask, device: number) => number;
   /** Bytes have been handed to a link. */
   readonly sent: (bytes: number) => void;
-  /** The merger has the task's outputs. */
+  /** A task has been computed: its strips go on their way. */
+  readonly computed: (run: TaskRun) => void;
+  /** The merger has the task's outputs, or knows that it has run. */
   readonly gathered: (run: TaskRun) => void;
 }
 
@@ -68,6 +70,12 @@ export class TaskRun implements Job {
     return this.#station.device.id;
   }
 
+  /** Runs on the device that has collected its inputs. */
+  begin(device: number): void {
+    this.#device = device;
+    this.#compute();
+  }
+
   send(device: number): void {
     this.#device = device;
     if (this.#deps.direct) this.#compute();
@@ -90,8 +98,10 @@ export class TaskRun implements Job {
         if (--this.#legsLeft === 0) this.#compute();
         return;
       case 'compute':
+        this.#deps.computed(this);
         if (this.#deps.direct) this.#deps.gathered(this);
-        else this.#transfer('out');
+        else if (this.task.merged) this.#transfer('out');
+        else this.#message('result');
         return;
       case 'out':
         if (--this.#legsLeft === 0) this.#message('result');

@@ -21,10 +21,22 @@ export interface SimulatedTask {
   /** Bytes of those before they are deflated. */
   readonly packedIn: number;
   readonly packedOut: number;
-  /** Tasks that must have been gathered before it. */
+  /** Tasks that must have been gathered before it, or whose strips it waits for. */
   readonly needs: number;
-  /** Tasks that wait for it. */
+  /** Tasks that wait until it has been gathered. */
   readonly feeds: readonly number[];
+  /** It collects its inputs itself, and is not dispatched. */
+  readonly own: boolean;
+  /** What goes to such tasks without the merger. */
+  readonly strips: readonly SimulatedStrip[];
+  /** Whether the merger gets anything of it. */
+  readonly merged: boolean;
+}
+
+/** Bytes from one task to another; 0 where both are on one device. */
+export interface SimulatedStrip {
+  readonly to: number;
+  readonly bytes: number;
 }
 
 /**
@@ -40,7 +52,14 @@ export function taskTable(blocks: readonly DraftBlock[], fleet: Fleet): Simulate
   );
   const makers = makersByTensor(rows.map(({ part }) => part));
   const feeds: number[][] = rows.map(() => []);
+  const first = blocks.map((_, block) => rows.findIndex((row) => row.block === block));
+  const strips: SimulatedStrip[][] = rows.map(() => []);
   const needs = rows.map(({ part, block }, index) => {
+    if (part.strips !== undefined) {
+      for (const { block: from, part: at, bytes } of part.strips)
+        (strips[(first[from] as number) + at] as SimulatedStrip[]).push({ to: index, bytes });
+      return part.strips.length;
+    }
     const waited = needed(part, index, makers);
     const before = rows.flatMap((row, at) => (row.block === block - 1 ? [at] : []));
     const all = part.tile.inputs.size === 0 ? before : waited;
@@ -60,6 +79,9 @@ export function taskTable(blocks: readonly DraftBlock[], fleet: Fleet): Simulate
     packedOut: part.packedOut ?? 0,
     needs: needs[index] as number,
     feeds: feeds[index] as number[],
+    own: part.strips !== undefined,
+    strips: strips[index] as SimulatedStrip[],
+    merged: part.bytesOut > 0 || strips[index]?.length === 0,
   }));
 }
 

@@ -96,7 +96,7 @@ export interface Advice {
     /**
      * Idea of distribution.
      */
-    strategy: 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'mixed';
+    strategy: 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'halo' | 'mixed';
     /**
      * Frames under way at once that it is meant for.
      */
@@ -213,7 +213,7 @@ export interface Advice {
     /**
      * Idea of distribution; equal-tiles is parallel by somebody who takes the devices for equal.
      */
-    name: 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'mixed' | 'equal-tiles';
+    name: 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'halo' | 'mixed' | 'equal-tiles';
     /**
      * Whether every device has the memory for it.
      */
@@ -308,7 +308,7 @@ export interface Advice {
     /**
      * Of the best plan then; absent where nothing fits the memory.
      */
-    strategy?: 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'mixed';
+    strategy?: 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'halo' | 'mixed';
     /**
      * Devices it uses.
      */
@@ -536,6 +536,7 @@ export const adviceSchema = {
             "replicas",
             "pipeline",
             "parallel",
+            "halo",
             "mixed"
           ],
           "description": "Idea of distribution."
@@ -736,6 +737,7 @@ export const adviceSchema = {
               "replicas",
               "pipeline",
               "parallel",
+              "halo",
               "mixed",
               "equal-tiles"
             ],
@@ -900,6 +902,7 @@ export const adviceSchema = {
               "replicas",
               "pipeline",
               "parallel",
+              "halo",
               "mixed"
             ],
             "description": "Of the best plan then; absent where nothing fits the memory."

@@ -30,7 +30,7 @@ export interface SimulationReport {
     /**
      * Idea of distribution.
      */
-    strategy: 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'mixed';
+    strategy: 'one-device' | 'replicas' | 'pipeline' | 'parallel' | 'halo' | 'mixed';
     /**
      * In the order they run.
      */
@@ -184,6 +184,7 @@ export const simulationSchema = {
             "replicas",
             "pipeline",
             "parallel",
+            "halo",
             "mixed"
           ],
           "description": "Idea of distribution."

@@ -1,0 +1,91 @@
+/** A strip on its way from one device to another: its media, the hub's broker, the other's media. */
+
+import { legMs, type Network, type Station } from './network.ts';
+import type { Job, Server } from './server.ts';
+import type { SimulatedTask } from './task-table.ts';
+
+export interface StripRunDeps {
+  readonly network: Network;
+  /** Bytes have been handed to a link. */
+  readonly sent: (bytes: number) => void;
+  readonly arrived: () => void;
+}
+
+interface Way {
+  /** Positions of the devices. */
+  readonly from: number;
+  readonly to: number;
+  readonly bytes: number;
+  readonly frame: number;
+  /** The task that made it. */
+  readonly task: SimulatedTask;
+}
+
+type Stage = 'out' | 'broker' | 'in';
+
+export class StripRun implements Job {
+  readonly #deps: StripRunDeps;
+  readonly #way: Way;
+  #stage: Stage = 'out';
+  #legsLeft = 0;
+
+  constructor(deps: StripRunDeps, way: Way) {
+    this.#deps = deps;
+    this.#way = way;
+  }
+
+  get frame(): number {
+    return this.#way.frame;
+  }
+
+  get block(): number {
+    return this.#way.task.block;
+  }
+
+  get part(): number {
+    return this.#way.task.part;
+  }
+
+  get deviceId(): string {
+    return this.#station.device.id;
+  }
+
+  send(): void {
+    this.#transfer('out');
+  }
+
+  /** Cut-through: the next medium carries the message's head while this one still carries its tail. */
+  begun(server: Server): void {
+    if (this.#stage === 'broker') return;
+    const [first, second] = this.#station[this.#stage];
+    if (second !== undefined && first?.lane === server)
+      second.lane.request(this, legMs(second, this.#way.bytes));
+  }
+
+  served(): void {
+    if (this.#stage === 'broker') this.#transfer('in');
+    else if (--this.#legsLeft > 0) return;
+    else if (this.#stage === 'in') this.#deps.arrived();
+    else {
+      const { hubCost, hub } = this.#deps.network;
+      this.#stage = 'broker';
+      hub.request(this, hubCost.messageMs + hubCost.byteMs * this.#way.bytes);
+    }
+  }
+
+  get #station(): Station {
+    const { from, to } = this.#way;
+    return this.#deps.network.stations[this.#stage === 'in' ? to : from] as Station;
+  }
+
+  #transfer(stage: 'out' | 'in'): void {
+    this.#stage = stage;
+    const [first, second] = this.#station[stage];
+    this.#legsLeft = second === undefined ? 1 : 2;
+    if (first === undefined) this.served();
+    else {
+      this.#deps.sent(this.#way.bytes);
+      first.lane.request(this, legMs(first, this.#way.bytes));
+    }
+  }
+}

@@ -69,20 +69,20 @@ export function planOf(strategy: Strategy, input: StrategyInput): Candidate | un
       ? predictKept(input.space, view, { strategy, steps, inFlight, form })
       : predict(view, { strategy, steps, inFlight, form });
   let best: Candidate | undefined;
-  for (const form of UNCUT.has(strategy) ? forms.slice(0, 1) : forms) {
+  for (const form of PLAIN.has(strategy) ? forms.slice(0, 1) : forms) {
     const space = codedSpace(input.space, facts, form);
     const limitMs =
       best === undefined || objective !== 'latency' ? Number.POSITIVE_INFINITY : best.predicted.latencyMs;
     const found = PLANS[strategy]({ ...input, space, limitMs }).map((steps) => predicted(steps, form));
     best = bestOf(best === undefined ? found : [best, ...found], objective);
   }
-  if (best === undefined || UNCUT.has(strategy)) return best;
+  if (best === undefined || PLAIN.has(strategy)) return best;
   const score = (plan: Candidate): number => scoreOf(plan, objective);
   return refined(best, { view, forms, predict: predicted, score });
 }
 
-/** Strategies that leave the model in one piece: nothing travels between blocks. */
-const UNCUT: ReadonlySet<Strategy> = new Set(['one-device', 'replicas']);
+/** Strategies whose tensors travel as they are: nothing between blocks, or strips. */
+const PLAIN: ReadonlySet<Strategy> = new Set(['one-device', 'replicas', 'halo']);
 
 type Plans = (input: FormInput) => (readonly Step[])[];
 

@@ -32,9 +32,12 @@ export interface DraftPart {
   readonly predictedMs?: number;
 }
 
+/** Block of strips that the splitter sends. */
+export const SUPPLIED = -1;
+
 /** What one part makes for another without the merger between them. */
 export interface DraftStrip {
-  /** Position of the block that makes it, and of the part within. */
+  /** Position of the block that makes it, and of the part within; `SUPPLIED`: it is of the frame itself. */
   readonly block: number;
   readonly part: number;
   readonly bytes: number;

@@ -2,10 +2,10 @@
 
 import type { Graph } from '../../graph/types.ts';
 import { elementBytes } from '../../tensor/dtype.ts';
-import { intersect, type Region, volume } from '../../tensor/region.ts';
+import { intersect, type Region, volume, whole } from '../../tensor/region.ts';
 import { readingSums } from '../../tiling/partial.ts';
 import type { FusedBlock, Tile } from '../../tiling/types.ts';
-import type { DraftBlock, DraftPart, DraftStrip } from '../draft.ts';
+import { type DraftBlock, type DraftPart, type DraftStrip, SUPPLIED } from '../draft.ts';
 
 export class MadeTensors {
   readonly #regions = new Map<string, readonly Region[]>();
@@ -50,6 +50,8 @@ interface Maker {
 export function withStrips(graph: Graph, blocks: readonly DraftBlock[]): DraftBlock[] {
   if (blocks.every(({ entry }) => entry === undefined)) return [...blocks];
   const makers = new Map<string, Maker[]>();
+  for (const { name, shape } of graph.inputs)
+    makers.set(name, [{ block: SUPPLIED, part: 0, device: undefined, region: whole(shape) }]);
   for (const [block, { parts }] of blocks.entries()) {
     for (const [part, { tile, devices }] of parts.entries()) {
       for (const [tensor, region] of tile.outputs) {

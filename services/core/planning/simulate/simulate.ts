@@ -124,23 +124,29 @@ class Run {
       left: this.#tasks.length,
       missing: Int32Array.from(this.#tasks, ({ needs }) => needs),
     };
-    for (const task of this.#tasks) if (task.needs === 0) this.#submit(task, frame);
+    for (const task of this.#tasks) {
+      if (task.needs === 0) this.#submit(task, frame);
+      else if (task.supplied !== undefined) this.#pass(undefined, task.index, task.supplied, frame);
+    }
   }
 
   /** What a task made for tasks that gather themselves goes to their devices, through the hub's broker. */
   #passOn({ device, task, of: frame }: TaskRun): void {
     for (const { to, bytes } of task.strips) {
-      const receiver = (this.#tasks[to] as SimulatedTask).devices[0] as number;
+      const receiver = (this.#tasks[to] as SimulatedTask).devices[0];
       if (receiver === device) this.#arrived(to, frame);
-      else {
-        const deps = {
-          network: this.#network,
-          sent: this.#taskDeps.sent,
-          arrived: () => this.#arrived(to, frame),
-        };
-        new StripRun(deps, { from: device, to: receiver, bytes, frame: frame.number, task }).send();
-      }
+      else this.#pass(device, to, bytes, frame);
     }
+  }
+
+  #pass(from: number | undefined, to: number, bytes: number, frame: FrameRun): void {
+    const task = this.#tasks[to] as SimulatedTask;
+    const deps = {
+      network: this.#network,
+      sent: this.#taskDeps.sent,
+      arrived: () => this.#arrived(to, frame),
+    };
+    new StripRun(deps, { from, to: task.devices[0] as number, bytes, frame: frame.number, task }).send();
   }
 
   #arrived(to: number, frame: FrameRun): void {

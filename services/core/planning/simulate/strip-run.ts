@@ -12,12 +12,12 @@ export interface StripRunDeps {
 }
 
 interface Way {
-  /** Positions of the devices. */
-  readonly from: number;
+  /** Positions of the devices; it comes from the hub where there is none. */
+  readonly from: number | undefined;
   readonly to: number;
   readonly bytes: number;
   readonly frame: number;
-  /** The task that made it. */
+  /** The task that waits for it. */
   readonly task: SimulatedTask;
 }
 
@@ -51,7 +51,8 @@ export class StripRun implements Job {
   }
 
   send(): void {
-    this.#transfer('out');
+    if (this.#way.from === undefined) this.#broker();
+    else this.#transfer('out');
   }
 
   /** Cut-through: the next medium carries the message's head while this one still carries its tail. */
@@ -66,16 +67,18 @@ export class StripRun implements Job {
     if (this.#stage === 'broker') this.#transfer('in');
     else if (--this.#legsLeft > 0) return;
     else if (this.#stage === 'in') this.#deps.arrived();
-    else {
-      const { hubCost, hub } = this.#deps.network;
-      this.#stage = 'broker';
-      hub.request(this, hubCost.messageMs + hubCost.byteMs * this.#way.bytes);
-    }
+    else this.#broker();
+  }
+
+  #broker(): void {
+    const { hubCost, hub } = this.#deps.network;
+    this.#stage = 'broker';
+    hub.request(this, hubCost.messageMs + hubCost.byteMs * this.#way.bytes);
   }
 
   get #station(): Station {
     const { from, to } = this.#way;
-    return this.#deps.network.stations[this.#stage === 'in' ? to : from] as Station;
+    return this.#deps.network.stations[this.#stage === 'out' ? (from ?? to) : to] as Station;
   }
 
   #transfer(stage: 'out' | 'in'): void {

@@ -4,7 +4,7 @@ import { TilepipeError } from '../../runtime/errors.ts';
 import { intersect } from '../../tensor/region.ts';
 import type { Fleet } from '../cost/fleet.ts';
 import type { Work } from '../cost/work.ts';
-import type { DraftBlock, DraftPart } from '../draft.ts';
+import { type DraftBlock, type DraftPart, SUPPLIED } from '../draft.ts';
 
 export interface SimulatedTask {
   /** Position in the table, and so the order of submission. */
@@ -29,6 +29,8 @@ export interface SimulatedTask {
   readonly own: boolean;
   /** What goes to such tasks without the merger. */
   readonly strips: readonly SimulatedStrip[];
+  /** Bytes of the frame itself that the splitter sends to one that collects its inputs; absent: none. */
+  readonly supplied?: number;
   /** Whether the merger gets anything of it. */
   readonly merged: boolean;
 }
@@ -57,7 +59,8 @@ export function taskTable(blocks: readonly DraftBlock[], fleet: Fleet): Simulate
   const needs = rows.map(({ part, block }, index) => {
     if (part.strips !== undefined) {
       for (const { block: from, part: at, bytes } of part.strips)
-        (strips[(first[from] as number) + at] as SimulatedStrip[]).push({ to: index, bytes });
+        if (from !== SUPPLIED)
+          (strips[(first[from] as number) + at] as SimulatedStrip[]).push({ to: index, bytes });
       return part.strips.length;
     }
     const waited = needed(part, index, makers);
@@ -80,9 +83,15 @@ export function taskTable(blocks: readonly DraftBlock[], fleet: Fleet): Simulate
     needs: needs[index] as number,
     feeds: feeds[index] as number[],
     own: part.strips !== undefined,
+    ...suppliedTo(part),
     strips: strips[index] as SimulatedStrip[],
     merged: part.bytesOut > 0 || strips[index]?.length === 0,
   }));
+}
+
+function suppliedTo({ strips = [] }: DraftPart): Pick<SimulatedTask, 'supplied'> {
+  const found = strips.find(({ block }) => block === SUPPLIED);
+  return found === undefined ? {} : { supplied: found.bytes };
 }
 
 interface Maker {

@@ -24,6 +24,11 @@ export interface ClusterOptions {
 /** How long workers may take to load a plan: the first download and session of a large model are slow. */
 const READY_LIMIT_MS = 300_000;
 
+/** Ids of the workers a cluster starts with, from 0. */
+export function workerId(index: number): string {
+  return `worker-${index}`;
+}
+
 export class LocalCluster {
   readonly #options: ClusterOptions;
   readonly #embedded: EmbeddedBroker | undefined;
@@ -56,7 +61,7 @@ export class LocalCluster {
   async start(): Promise<void> {
     await this.#embedded?.start();
     await this.#hub.start();
-    const specs = Array.from({ length: this.#options.workers }, (_, index) => ({ id: `worker-${index}` }));
+    const specs = Array.from({ length: this.#options.workers }, (_, index) => ({ id: workerId(index) }));
     this.addWorkers(specs);
   }
 

@@ -1,23 +1,30 @@
 /** Proves that cutting changes nothing: every geometry through real services over MQTT, compared with the uncut model. */
 
-import { type OpenedModel, type PreparedPlan, preparePlan } from '../services/controller/prepare.ts';
+import {
+  type OpenedModel,
+  type PreparedPlan,
+  prepareKept,
+  preparePlan,
+} from '../services/controller/prepare.ts';
 import { Connections } from '../services/core/bus/connections.ts';
 import type { Graph } from '../services/core/graph/types.ts';
 import { chooseBlocks, everything } from '../services/core/planning/choose-blocks.ts';
 import type { Grid } from '../services/core/planning/grid.ts';
+import { haloBlocks, type KeptBlock } from '../services/core/planning/halo-blocks.ts';
 import { tileableShare } from '../services/core/planning/summary.ts';
 import { BlobCache } from '../services/core/runtime/blobs.ts';
 import { cacheFolder } from '../services/core/runtime/paths.ts';
 import type { Plan } from '../services/core/schema/generated/plan.ts';
 import type { VerifyReport } from '../services/core/schema/generated/verify-report.ts';
 import type { Analysis } from '../services/core/tiling/analyse.ts';
-import { gridCover } from '../services/core/tiling/cover.ts';
+import { coverSize, gridCover } from '../services/core/tiling/cover.ts';
+import type { Cover } from '../services/core/tiling/types.ts';
 import type { Settings } from '../services/core/vision/settings.ts';
 import type { TensorData } from '../services/core/wire/message.ts';
 import { Client } from './client.ts';
 import { compare } from './compare.ts';
 import { interruption } from './interrupt.ts';
-import { LocalCluster } from './local-cluster.ts';
+import { LocalCluster, workerId } from './local-cluster.ts';
 import { referenceOf } from './reference.ts';
 
 export interface VerifyOptions {
@@ -31,6 +38,8 @@ export interface VerifyOptions {
   readonly grids: readonly { readonly text: string; readonly grid: Grid }[];
   /** A process per block and tile instead of four that hold everything. */
   readonly pinned: boolean;
+  /** Tiles stay on their workers and fetch from one another what they lack. */
+  readonly halo: boolean;
   readonly progress: (text: string) => void;
 }
 
@@ -57,7 +66,10 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
     for (const { text, grid } of grids) {
       progress(`${text}: cutting`);
       const started = performance.now();
-      const prepared = await preparePlan(model, PIPELINE, gridCover(grid.rows, grid.columns), blobs);
+      const cover = gridCover(grid.rows, grid.columns);
+      const prepared = options.halo
+        ? await prepareKept(model, PIPELINE, keptBlocks(model, cover), blobs)
+        : await preparePlan(model, PIPELINE, cover, blobs);
       if (options.pinned) await pin(cluster, prepared.plan);
       progress(`${text}: workers are loading ${prepared.plan.models.length} sub-models`);
       await cluster.deploy(
@@ -91,6 +103,13 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
     whole: [...model.analysis.refusals.values()].map(({ node, op, reason }) => ({ node, op, reason })),
     pass: cases.every(({ pass }) => pass),
   };
+}
+
+/** Tile `i` on worker `i`, and so on from the first where there are more. */
+function keptBlocks({ graph, analysis }: OpenedModel, cover: Cover): KeptBlock[] {
+  const devices = Array.from({ length: coverSize(cover) }, (_, at) => workerId(at % WORKERS));
+  const blocks = chooseBlocks(graph, analysis, cover).map(({ block }) => block);
+  return haloBlocks(graph, analysis, blocks, cover, devices);
 }
 
 async function oneCase(

@@ -24,6 +24,7 @@ interface Flags extends ModelFlags {
   readonly codec?: 'fp16' | 'uint8';
   readonly samples?: string;
   readonly pinned?: boolean;
+  readonly halo?: boolean;
   readonly json?: boolean;
 }
 
@@ -40,6 +41,10 @@ export function register(program: Command): void {
     )
     .option('--samples <folder>', 'with --codec: pictures to measure it on')
     .option('--pinned', 'one worker process per block and tile')
+    .option(
+      '--halo',
+      'tiles stay on their workers, which exchange strips instead of sending all through the merger',
+    )
     .option('--json', 'print verify-report.schema.json')
     .addHelpText(
       'after',
@@ -63,6 +68,8 @@ async function run(flags: Flags): Promise<VerifyReport> {
   if (flags.codec !== undefined) return survey(flags, flags.codec);
   if (flags.samples !== undefined) throw new TilepipeError('usage', '--samples goes with --codec');
   const grids = flags.grid.split(',').map((text) => ({ text: text.trim(), grid: parseGrid(text) }));
+  if (flags.halo === true && flags.pinned === true)
+    throw new TilepipeError('usage', '--halo and --pinned: one of them, a pinned worker keeps no other tile');
   const progress = new Progress();
   progress.say('reading the model');
   const model = await openFlags(flags);
@@ -80,6 +87,7 @@ async function run(flags: Flags): Promise<VerifyReport> {
     inputs: tensors,
     grids,
     pinned: flags.pinned ?? false,
+    halo: flags.halo ?? false,
     progress: (text) => progress.say(text),
   });
   progress.clear();

@@ -6,6 +6,7 @@ import type { Task } from '../core/flow/plan-index.ts';
 import { tensorBytes } from '../core/tensor/dtype.ts';
 import type { MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
 import { specOf } from './tensors.ts';
+import { type Want, Wants } from './wants.ts';
 
 interface Inputs extends InputBuffer {
   readonly tensors: readonly TensorData[];
@@ -24,16 +25,18 @@ export class Gathering {
   readonly #gather: Gather<Inputs>;
   /** When each frame under way is given up, in monotonic milliseconds. */
   readonly #deadlines = new Map<string, number>();
+  readonly #wants: Wants;
   #expired = 0;
 
   constructor(plan: AnnouncedPlan, worker: string) {
     this.plan = plan;
+    this.#wants = new Wants(plan.index, worker);
     this.#gather = new Gather<Inputs>({
       index: plan.index,
       tasks: plan.index.workerGathers(worker),
       allocate: (_, task) => this.#allocate(task),
       maxFrames: () => Math.max(64, 2 * plan.announcement.frames.maxInFlight),
-      onEvict: ({ id }) => this.#deadlines.delete(id),
+      onEvict: ({ id }) => this.#ended(id),
     });
   }
 
@@ -44,9 +47,21 @@ export class Gathering {
     if (this.#gather.hasEnded(frame.id)) this.#gather.open(frame);
     const deadlineAt = now + (meta.deadlineMs ?? this.plan.announcement.frames.deadlineMs);
     const ready = this.#gather.accept(frame, meta.task ?? '', pieces);
+    const tasks = ready.map(({ task }) => task.id);
+    this.#wants.came(frame.id, meta, this.#gather.missing(frame.id), tasks, now);
     if (this.#gather.has(frame.id)) this.#deadlines.set(frame.id, deadlineAt);
-    else this.#deadlines.delete(frame.id);
+    else this.#ended(frame.id);
     return ready.map(({ task, inputs }) => ({ task, inputs: inputs.tensors, meta, deadlineAt }));
+  }
+
+  /** Strips that others have to send again. */
+  overdue(now: number): Want[] {
+    return this.#wants.overdue(now, (frame) => this.#gather.missing(frame));
+  }
+
+  #ended(frame: string): void {
+    this.#deadlines.delete(frame);
+    this.#wants.drop(frame);
   }
 
   /** Gives up frames past their deadline. */
@@ -54,7 +69,7 @@ export class Gathering {
     for (const [frame, deadlineAt] of this.#deadlines) {
       if (deadlineAt > now) continue;
       this.#gather.drop(frame);
-      this.#deadlines.delete(frame);
+      this.#ended(frame);
       this.#expired++;
     }
   }

@@ -5,7 +5,6 @@ import type { Topics } from '../core/bus/topics.ts';
 import { parseAnnouncement } from '../core/control/documents.ts';
 import { Inbox } from '../core/control/inbox.ts';
 import { type AnnouncedPlan, PlanWatch } from '../core/control/plan-watch.ts';
-import { sendMessage } from '../core/control/send.ts';
 import type { Task } from '../core/flow/plan-index.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
 import { monotonicMs } from '../core/runtime/clock.ts';
@@ -16,12 +15,12 @@ import type { Status } from '../core/schema/generated/status.ts';
 import type { Received } from '../core/wire/assembler.ts';
 import { BodyPool } from '../core/wire/body-pool.ts';
 import { messagePieces } from '../core/wire/decode.ts';
-import { type LaidMessage, layoutMessage } from '../core/wire/encode.ts';
 import type { MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
-import { dataMessage, localPieces, outputPieces } from './deliver.ts';
+import { outputPieces } from './deliver.ts';
 import type { Executor } from './executor/executor.ts';
 import { Gathering } from './gathering.ts';
 import { PromptCollector } from './lean-memory.ts';
+import { Outbox } from './outbox.ts';
 import { PlanSessions } from './plan-sessions.ts';
 import { type Queued, RunQueue } from './run-queue.ts';
 import { matchTensors } from './tensors.ts';
@@ -66,13 +65,6 @@ interface Job extends Queued {
   readonly release?: () => void;
 }
 
-/** Milliseconds of this worker's monotonic clock. */
-interface Stamps {
-  readonly receivedMs: number;
-  readonly startedMs: number;
-  readonly endedMs: number;
-}
-
 /** Why a task is not taken. */
 interface Refusal {
   readonly code: ErrorCode;
@@ -80,8 +72,13 @@ interface Refusal {
 }
 
 const SWEEP_MS = 1_000;
-/** Memory of sent messages kept for the next ones. */
-const POOL_BYTES = { ample: 32 * 2 ** 20, lean: 2 ** 20 };
+/** Strips that are overdue are asked for again. */
+const LOOK_MS = 100;
+/** Memory of sent messages kept for the next ones, and of strips in case they are lost. */
+const MOST_BYTES = {
+  ample: { pool: 32 * 2 ** 20, kept: 32 * 2 ** 20 },
+  lean: { pool: 2 ** 20, kept: 2 ** 20 },
+};
 
 export class Worker {
   readonly #deps: WorkerDeps;
@@ -92,18 +89,29 @@ export class Worker {
   /** Inputs gathered here, by plan digest; plans without such tasks have none. */
   readonly #gatherings = new Map<string, Gathering>();
   readonly #counters = new Counters();
-  readonly #pool: BodyPool;
+  readonly #outbox: Outbox;
   readonly #collector: PromptCollector | undefined;
   #draining = false;
   #sweep: NodeJS.Timeout | undefined;
+  #look: NodeJS.Timeout | undefined;
 
   constructor(deps: WorkerDeps) {
     this.#deps = deps;
-    this.#pool = new BodyPool(deps.lean ? POOL_BYTES.lean : POOL_BYTES.ample);
     this.#collector = deps.lean ? new PromptCollector() : undefined;
     const { id, control, data, topics, log, executor, blobs, slots, changed } = deps;
     const topic = topics.build('inbox', { role: 'worker', id });
     this.#inbox = new Inbox({ data, topic, log, handle: (message) => this.#receive(message) });
+    const bytes = deps.lean ? MOST_BYTES.lean : MOST_BYTES.ample;
+    const pool = new BodyPool(bytes.pool);
+    this.#outbox = new Outbox({
+      id,
+      data,
+      topics,
+      log,
+      counters: this.#counters,
+      pool,
+      keptBytes: bytes.kept,
+    });
     this.#sessions = new PlanSessions({
       executor,
       blobs,
@@ -136,6 +144,8 @@ export class Worker {
     await this.#plans.start();
     this.#sweep = setInterval(() => this.#tidy(), SWEEP_MS);
     this.#sweep.unref();
+    this.#look = setInterval(() => this.#askAgain(), LOOK_MS);
+    this.#look.unref();
   }
 
   /** Takes no more tasks; resolves when those it has have been answered. */
@@ -146,6 +156,7 @@ export class Worker {
 
   async stop(): Promise<void> {
     clearInterval(this.#sweep);
+    clearInterval(this.#look);
     this.#draining = true;
     this.#queue.clear();
     await this.#plans.stop();
@@ -203,6 +214,7 @@ export class Worker {
     const { kind } = message.meta;
     if (kind === 'task') this.#task(message);
     else if (kind === 'data') this.#data(message);
+    else if (kind === 'want') this.#outbox.sendAgain(message.meta);
     else this.#counters.add(`refused.kind-${kind}`);
   }
 
@@ -216,7 +228,7 @@ export class Worker {
     }
     const admitted = this.#admit(meta, tensors);
     if ('code' in admitted) {
-      this.#refuse(meta, admitted.code, admitted.text);
+      this.#outbox.refuse(meta, admitted.code, admitted.text);
       return;
     }
     const deadlineAt = receivedMs + (meta.deadlineMs ?? Number.POSITIVE_INFINITY);
@@ -271,14 +283,14 @@ export class Worker {
     const { plan, task, meta } = job;
     const session = this.#sessions.find(plan.digest, task.model ?? '')?.session;
     if (session === undefined) {
-      this.#refuse(meta, 'no-worker', `the sub-model of task ${task.id} is not loaded here`);
+      this.#outbox.refuse(meta, 'no-worker', `the sub-model of task ${task.id} is not loaded here`);
       return;
     }
     const key = `${plan.digest} ${meta.frame} ${task.id}`;
     const outcome = this.#queue.push({ ...job, session, key, from: meta.reply ?? '' });
     if (outcome === 'replaced') this.#counters.add('tasks.repeated');
     if (outcome === 'full')
-      this.#refuse(meta, 'no-worker', `${this.#queue.length} tasks are waiting here already`);
+      this.#outbox.refuse(meta, 'no-worker', `${this.#queue.length} tasks are waiting here already`);
   }
 
   async #run(job: Job): Promise<void> {
@@ -294,7 +306,9 @@ export class Worker {
         throw new TilepipeError('task-failed', `it made other than its plan says: ${outputs}`);
       this.#counters.add('tasks.done');
       const stamps = { receivedMs, startedMs: endedMs - result.computeMs, endedMs };
-      await this.#deliver(job, outputPieces(task, outputs), stamps);
+      await this.#outbox.deliver(job, outputPieces(task, outputs), stamps, (answer, pieces) =>
+        this.#gather(answer, pieces),
+      );
     } finally {
       const bytesOut = bytesOf(result.outputs);
       result.release();
@@ -303,71 +317,17 @@ export class Worker {
   }
 
   #failed({ task, meta }: Job, { code, message }: TilepipeError): void {
-    this.#refuse(meta, code, `task ${task.id}: ${message}`);
+    this.#outbox.refuse(meta, code, `task ${task.id}: ${message}`);
   }
 
-  /** What other workers wait for goes first, this worker's own share last: then theirs is on its way meanwhile. */
-  async #deliver(job: Job, outputs: readonly Piece[], stamps: Stamps): Promise<void> {
-    const { plan, task, meta, deadlineAt } = job;
-    const { id, topics } = this.#deps;
-    const left = Number.isFinite(deadlineAt) ? { deadlineMs: Math.max(1, deadlineAt - monotonicMs()) } : {};
-    const answer: MessageMeta = {
-      ...passedOn(meta),
-      kind: 'data',
-      sender: id,
-      task: task.id,
-      ...toMicroseconds(stamps),
-      ...left,
-    };
-    const local: Piece[][] = [];
-    let told = job.gathered;
-    for (const delivery of plan.index.deliveries(task.id, meta.sequence ?? 0)) {
-      if (delivery.to === 'worker' && delivery.worker === id) {
-        local.push(localPieces(delivery, outputs));
-        continue;
+  #askAgain(): void {
+    const now = monotonicMs();
+    for (const gathering of this.#gatherings.values()) {
+      for (const want of gathering.overdue(now)) {
+        this.#counters.add('strips.wanted');
+        this.#outbox.ask(want);
       }
-      const to =
-        delivery.to === 'worker'
-          ? topics.build('inbox', { role: 'worker', id: delivery.worker })
-          : meta.merger;
-      if (delivery.to === 'merger' && to === meta.reply) told = true;
-      await this.#send(to, dataMessage(plan.index, delivery, outputs, answer, this.#pool));
     }
-    for (const pieces of local) this.#gather(answer, pieces);
-    if (!told) await this.#send(meta.reply, layoutMessage({ ...answer, kind: 'done' }, []));
-  }
-
-  /**
-   * Answers go to inboxes only: a message cannot make a worker publish anywhere else.
-   * One lost on the way is the dispatcher's to notice: its deadline sends the task again.
-   */
-  async #send(topic: string | undefined, message: LaidMessage): Promise<void> {
-    if (!this.#deps.topics.isInbox(topic)) {
-      this.#counters.add('unsent.no-address');
-      return;
-    }
-    try {
-      await sendMessage(this.#deps.data, topic, message);
-      this.#counters.add(`sent.${message.meta.kind}`);
-    } catch (error) {
-      this.#counters.add(`unsent.${asTilepipeError(error).code}`);
-    } finally {
-      message.release();
-    }
-  }
-
-  /** Never throws: the metadata of what was received is bounded, so that an answer to it always fits. */
-  #refuse(meta: MessageMeta, code: ErrorCode, text: string): void {
-    this.#counters.add(`tasks.refused.${code}`);
-    this.#deps.log.warn({ frame: meta.frame, task: meta.task, from: meta.sender, code }, text);
-    const error: MessageMeta = {
-      ...passedOn(meta),
-      kind: 'error',
-      sender: this.#deps.id,
-      code,
-      message: text,
-    };
-    void this.#send(meta.reply, layoutMessage(error, []));
   }
 
   #tidy(): void {
@@ -382,19 +342,6 @@ export class Worker {
   }
 }
 
-/** What an answer repeats of the message it answers: where it belongs. */
-function passedOn(meta: MessageMeta): Omit<MessageMeta, 'kind'> {
-  const { pipeline, plan, frame, sequence, source, task, reply, merger, splitter } = meta;
-  const fields = { pipeline, plan, frame, sequence, source, task, reply, merger, splitter };
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-}
-
 function bytesOf(tensors: readonly TensorData[]): number {
   return tensors.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
-}
-
-/** The wire takes nine decimals; more than three say nothing. */
-function toMicroseconds({ receivedMs, startedMs, endedMs }: Stamps): Stamps {
-  const round = (ms: number): number => Math.round(ms * 1000) / 1000;
-  return { receivedMs: round(receivedMs), startedMs: round(startedMs), endedMs: round(endedMs) };
 }

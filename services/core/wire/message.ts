@@ -12,9 +12,20 @@ import type { Region } from '../tensor/region.ts';
  * `error`  worker -> dispatcher: a task failed;
  * `close`  merger -> splitter: the frame's result is out, or the attempt at it failed; splitter -> merger: the attempt
  *          is over;
- * `result` merger -> anybody: the raw output tensors of one frame.
+ * `result` merger -> anybody: the raw output tensors of one frame;
+ * `want`   worker -> worker: pieces of `data` that have not come, to be sent again.
  */
-export const MESSAGE_KINDS = ['frame', 'open', 'task', 'data', 'done', 'error', 'close', 'result'] as const;
+export const MESSAGE_KINDS = [
+  'frame',
+  'open',
+  'task',
+  'data',
+  'done',
+  'error',
+  'close',
+  'result',
+  'want',
+] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
 
 /** One tensor, or a box of one, as little-endian bytes. `bytes.byteLength` = product(shape) x element size. */

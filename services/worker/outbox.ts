@@ -1,0 +1,185 @@
+/** What a worker sends: what its tasks made, answers to dispatchers, and what others have lost again. */
+
+import type { Bus } from '../core/bus/bus.ts';
+import type { Topics } from '../core/bus/topics.ts';
+import type { AnnouncedPlan } from '../core/control/plan-watch.ts';
+import { sendMessage } from '../core/control/send.ts';
+import type { Delivery, PlanIndex, Task } from '../core/flow/plan-index.ts';
+import { monotonicMs } from '../core/runtime/clock.ts';
+import type { Counters } from '../core/runtime/counters.ts';
+import { asTilepipeError, type ErrorCode } from '../core/runtime/errors.ts';
+import type { Log } from '../core/runtime/log.ts';
+import type { BodyPool } from '../core/wire/body-pool.ts';
+import { type LaidMessage, layoutMessage } from '../core/wire/encode.ts';
+import type { MessageMeta, Piece } from '../core/wire/message.ts';
+import { copiedPieces, dataMessage, localPieces } from './deliver.ts';
+import { KeptStrips } from './kept-strips.ts';
+import type { Want } from './wants.ts';
+
+export interface OutboxDeps {
+  readonly id: string;
+  readonly data: Bus;
+  readonly topics: Topics;
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly pool: BodyPool;
+  /** Bytes of strips kept for workers that have lost them. */
+  readonly keptBytes: number;
+}
+
+/** A task that has run. */
+export interface Ended {
+  readonly plan: AnnouncedPlan;
+  readonly task: Task;
+  readonly meta: MessageMeta;
+  readonly deadlineAt: number;
+  /** Whether this worker gathered its inputs: then no dispatcher waits for an answer. */
+  readonly gathered: boolean;
+}
+
+/** Milliseconds of this worker's monotonic clock. */
+export interface Stamps {
+  readonly receivedMs: number;
+  readonly startedMs: number;
+  readonly endedMs: number;
+}
+
+export class Outbox {
+  readonly #deps: OutboxDeps;
+  readonly #kept: KeptStrips;
+
+  constructor(deps: OutboxDeps) {
+    this.#deps = deps;
+    this.#kept = new KeptStrips(deps.keptBytes);
+  }
+
+  /**
+   * Sends what a task made: first what other workers wait for, all of it before any is waited for; then `stayed` hears of
+   * what is for tasks of this worker, which may run while the rest is on its way: the merger's part, and the answer.
+   */
+  async deliver(
+    { plan, task, meta, deadlineAt, gathered }: Ended,
+    outputs: readonly Piece[],
+    stamps: Stamps,
+    stayed: (answer: MessageMeta, pieces: readonly Piece[]) => void,
+  ): Promise<void> {
+    const { id } = this.#deps;
+    const left = Number.isFinite(deadlineAt) ? { deadlineMs: Math.max(1, deadlineAt - monotonicMs()) } : {};
+    const answer: MessageMeta = {
+      ...passedOn(meta),
+      kind: 'data',
+      sender: id,
+      task: task.id,
+      ...toMicroseconds(stamps),
+      ...left,
+    };
+    const deliveries = plan.index.deliveries(task.id, meta.sequence ?? 0);
+    await Promise.all(deliveries.map((each) => this.#strips(each, plan.index, outputs, answer)));
+    for (const each of deliveries)
+      if (each.to === 'worker' && each.worker === id) stayed(answer, localPieces(each, outputs));
+    let told = gathered;
+    for (const each of deliveries) {
+      if (each.to !== 'merger') continue;
+      told ||= meta.merger === meta.reply;
+      await this.send(meta.merger, dataMessage(plan.index, each, outputs, answer, this.#deps.pool));
+    }
+    if (!told) await this.send(meta.reply, layoutMessage({ ...answer, kind: 'done' }, []));
+  }
+
+  async #strips(
+    delivery: Delivery,
+    index: PlanIndex,
+    outputs: readonly Piece[],
+    answer: MessageMeta,
+  ): Promise<void> {
+    if (delivery.to !== 'worker' || delivery.worker === this.#deps.id) return;
+    const pieces = copiedPieces(delivery, outputs);
+    this.#kept.keep(delivery.worker, { index, delivery, pieces, meta: answer });
+    await this.#toWorker(delivery.worker, dataMessage(index, delivery, pieces, answer, this.#deps.pool));
+  }
+
+  /** Another worker has waited too long for what these tasks made: it goes again, if it is still here. */
+  sendAgain(wanted: MessageMeta): void {
+    const { sender = '', extra } = wanted;
+    const tasks = tasksOf(extra);
+    if (tasks === undefined || wanted.frame === undefined || wanted.plan === undefined) {
+      this.#deps.counters.add('refused.incomplete');
+      return;
+    }
+    for (const { index, delivery, pieces, meta } of this.#kept.find(wanted, sender, tasks)) {
+      this.#deps.counters.add('strips.again');
+      void this.#toWorker(sender, dataMessage(index, delivery, pieces, meta, this.#deps.pool));
+    }
+  }
+
+  /** Asks the workers that made them for strips that have not come. */
+  ask({ meta, task, from }: Want): void {
+    const { pipeline, plan, frame, sequence } = meta;
+    for (const [worker, tasks] of from) {
+      const want: MessageMeta = {
+        kind: 'want',
+        sender: this.#deps.id,
+        ...(pipeline === undefined ? {} : { pipeline }),
+        ...(plan === undefined ? {} : { plan }),
+        ...(frame === undefined ? {} : { frame }),
+        ...(sequence === undefined ? {} : { sequence }),
+        task,
+        extra: { tasks },
+      };
+      void this.#toWorker(worker, layoutMessage(want, []));
+    }
+  }
+
+  async #toWorker(worker: string, message: LaidMessage): Promise<void> {
+    await this.send(this.#deps.topics.build('inbox', { role: 'worker', id: worker }), message);
+  }
+
+  /**
+   * Answers go to inboxes only: a message cannot make a worker publish anywhere else.
+   * One lost on the way is the dispatcher's to notice: its deadline sends the task again.
+   */
+  async send(topic: string | undefined, message: LaidMessage): Promise<void> {
+    const { data, topics, counters } = this.#deps;
+    if (!topics.isInbox(topic)) {
+      counters.add('unsent.no-address');
+      return;
+    }
+    try {
+      await sendMessage(data, topic, message);
+      counters.add(`sent.${message.meta.kind}`);
+    } catch (error) {
+      counters.add(`unsent.${asTilepipeError(error).code}`);
+    } finally {
+      message.release();
+    }
+  }
+
+  /** Never throws: the metadata of what was received is bounded, so that an answer to it always fits. */
+  refuse(meta: MessageMeta, code: ErrorCode, text: string): void {
+    const { counters, log, id } = this.#deps;
+    counters.add(`tasks.refused.${code}`);
+    log.warn({ frame: meta.frame, task: meta.task, from: meta.sender, code }, text);
+    const error: MessageMeta = { ...passedOn(meta), kind: 'error', sender: id, code, message: text };
+    void this.send(meta.reply, layoutMessage(error, []));
+  }
+}
+
+/** Ids of tasks in what a `want` asks for; undefined where it is something else. */
+function tasksOf(extra: unknown): ReadonlySet<string> | undefined {
+  if (typeof extra !== 'object' || extra === null || !('tasks' in extra)) return undefined;
+  const { tasks } = extra;
+  return Array.isArray(tasks) && tasks.every((each) => typeof each === 'string') ? new Set(tasks) : undefined;
+}
+
+/** What an answer repeats of the message it answers: where it belongs. */
+function passedOn(meta: MessageMeta): Omit<MessageMeta, 'kind'> {
+  const { pipeline, plan, frame, sequence, source, task, reply, merger, splitter } = meta;
+  const fields = { pipeline, plan, frame, sequence, source, task, reply, merger, splitter };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+/** The wire takes nine decimals; more than three say nothing. */
+function toMicroseconds({ receivedMs, startedMs, endedMs }: Stamps): Stamps {
+  const round = (ms: number): number => Math.round(ms * 1000) / 1000;
+  return { receivedMs: round(receivedMs), startedMs: round(startedMs), endedMs: round(endedMs) };
+}

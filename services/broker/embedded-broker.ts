@@ -8,7 +8,7 @@ import { pipelineSchema } from '../core/schema/generated/pipeline.ts';
 import { GuardedConnection } from './guarded-connection.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { PayloadMemory } from './payload-memory.ts';
-import { listenError, Policy, type Refusal } from './policy.ts';
+import { type Access, listenError, Policy, type Refusal } from './policy.ts';
 
 export interface BrokerLimits {
   /** Largest payload taken from a client, in bytes; by default a picture of the size pipelines take by default. */
@@ -28,11 +28,13 @@ export interface BrokerLimits {
 }
 
 export interface EmbeddedBrokerOptions {
-  /** Loopback by default: the broker asks nobody for a password. */
+  /** Loopback by default: without `access` the broker asks nobody for a password. */
   readonly host?: string | undefined;
   /** 1883 by default; 0 takes a free one. */
   readonly port?: number | undefined;
   readonly limits?: BrokerLimits | undefined;
+  /** Absent: whoever reaches it may publish and subscribe. */
+  readonly access?: Access | undefined;
   readonly log?: Log | undefined;
 }
 
@@ -73,6 +75,8 @@ const PACKET_FIELDS = 1024;
 const SWEEP_MS = 1_000;
 /** Per second of a client's keep-alive: one and a half times that [MQTT-3.1.2-24]. */
 const KEEP_ALIVE_MS = 1_500;
+/** MQTT 3.1.1, table 3.1. */
+const BAD_CREDENTIALS = 4;
 /** Where the library talks to itself. */
 const SYSTEM = '$SYS/';
 
@@ -223,7 +227,7 @@ export class EmbeddedBroker {
   }
 
   async #createAedes(): Promise<Aedes> {
-    const policy = new Policy(this.#limits);
+    const policy = new Policy(this.#limits, this.#options.access);
     const aedes = await Aedes.createBroker({
       // Unlimited: with a limit, messages that wait for one frozen client hold up all others.
       concurrency: 0,
@@ -237,6 +241,13 @@ export class EmbeddedBroker {
         (client.conn as GuardedConnection).keepAliveMs = (packet.keepalive ?? 0) * KEEP_ALIVE_MS;
         packet.keepalive = 0;
         done(null, true);
+      },
+      authenticate: (_client, _username, password, done) => {
+        const refused = this.#note(policy.connect(password && Buffer.from(password)));
+        done(
+          refused === undefined ? null : Object.assign(refused, { returnCode: BAD_CREDENTIALS }),
+          !refused,
+        );
       },
       authorizePublish: (_client, packet, done) =>
         done(this.#note(policy.publish(packet.topic, packet.payload.length, packet.retain)) ?? null),

@@ -1,5 +1,6 @@
 /** What the embedded broker lets clients do, beyond what its library checks itself. */
 
+import { timingSafeEqual } from 'node:crypto';
 import { TilepipeError } from '../core/runtime/errors.ts';
 
 export interface PolicyLimits {
@@ -7,6 +8,14 @@ export interface PolicyLimits {
   readonly maxTopicLevels: number;
   /** Bytes of all retained messages together: payloads, topics and RETAINED_BYTES for each. */
   readonly maxRetainedBytes: number;
+}
+
+/** Of a broker that is not there for everybody who reaches it. */
+export interface Access {
+  /** The password of every client; user names say nothing. */
+  readonly key: string;
+  /** All that clients may publish, never retained; they may subscribe nothing. */
+  readonly topics: readonly string[];
 }
 
 /** What the library keeps of a retained message beside payload and topic: the packet and its places in the store. */
@@ -24,11 +33,22 @@ export class Refusal extends Error {
 
 export class Policy {
   readonly #limits: PolicyLimits;
+  readonly #access: Access | undefined;
   readonly #retained = new Map<string, number>();
   #retainedBytes = 0;
 
-  constructor(limits: PolicyLimits) {
+  /** Without `access` everybody is a client. */
+  constructor(limits: PolicyLimits, access?: Access) {
     this.#limits = limits;
+    this.#access = access;
+  }
+
+  /** Why a client must not connect. */
+  connect(password: Buffer | undefined): Refusal | undefined {
+    if (this.#access === undefined) return undefined;
+    const key = Buffer.from(this.#access.key);
+    const known = password?.length === key.length && timingSafeEqual(password, key);
+    return known ? undefined : new Refusal('bad-key', 'a client without the key');
   }
 
   /** Why a message must not be published, wills included; undefined where it may. Accounts for retained bytes. */
@@ -37,6 +57,8 @@ export class Policy {
     // Wills reach the broker unchecked by the rules for PUBLISH [MQTT-3.3.2-2].
     if (topic === '' || /[+#\0]/.test(topic)) return new Refusal('bad-topic', 'a topic with a wildcard');
     if (levels(topic) > this.#limits.maxTopicLevels) return new Refusal('bad-topic', 'too many topic levels');
+    if (this.#access !== undefined && (retain || !this.#access.topics.includes(topic)))
+      return new Refusal('not-allowed', `${topic} is not published here`);
     return retain ? this.#retain(topic, payloadBytes) : undefined;
   }
 
@@ -46,6 +68,7 @@ export class Policy {
     if (filter.startsWith('$share/')) return new Refusal('shared-subscription', `${filter}: not supported`);
     if (levels(filter) > this.#limits.maxTopicLevels)
       return new Refusal('bad-topic', 'too many topic levels');
+    if (this.#access !== undefined) return new Refusal('not-allowed', `${filter} is not subscribed here`);
     return undefined;
   }
 

@@ -22,7 +22,7 @@ export interface ControllerDeps {
 }
 
 export interface Rollout {
-  readonly plan: Pick<PreparedPlan, 'plan' | 'digest'>;
+  readonly plan: Pick<PreparedPlan, 'plan' | 'digest' | 'fallback'>;
   /** How frames are read and answered, and how many at once. */
   readonly settings: Announcement['settings'];
   readonly frames: Announcement['frames'];
@@ -68,10 +68,11 @@ export class Controller {
   }
 
   /** Announces a plan; workers load it, and frames start on it when they are ready. */
-  async rollOut({ plan: { plan, digest }, settings, frames }: Rollout): Promise<void> {
+  async rollOut({ plan: { plan, digest, fallback }, settings, frames }: Rollout): Promise<void> {
     const announcement: Announcement = {
       digest,
       plan,
+      ...(fallback === undefined ? {} : { fallback: { digest: fallback.digest, plan: fallback.plan } }),
       store: this.#deps.store,
       controller: this.#deps.id,
       settings,

@@ -49,6 +49,8 @@ export interface PreparedPlan {
   readonly digest: string;
   /** Share of the multiply-accumulates in blocks that run tiled. */
   readonly tiledShare: number;
+  /** What frames go on with where an attempt under the plan fails. */
+  readonly fallback?: Pick<PreparedPlan, 'plan' | 'digest'>;
 }
 
 type Progress = (done: number, total: number) => void;
@@ -79,7 +81,7 @@ export function prepareKept(
 }
 
 /** A draft to be carried out; of blocks in one piece with several devices, `replicasByTurns` says how they share. */
-export interface PreparableDraft extends Pick<Draft, 'blocks' | 'predicted' | 'codecs' | 'packed'> {
+export interface PreparableDraft extends Pick<Draft, 'blocks' | 'predicted' | 'codecs' | 'packed' | 'wire'> {
   /** Of each tensor whose codec is `uint8`, by name: what it took on sample frames. */
   readonly ranges?: Readonly<Record<string, ValueRange>>;
   /**
@@ -98,7 +100,15 @@ export interface PreparableDraft extends Pick<Draft, 'blocks' | 'predicted' | 'c
 export async function prepareDraft(
   model: OpenedModel,
   pipeline: string,
-  { blocks, predicted, codecs = {}, ranges = {}, packed = [], replicasByTurns = false }: PreparableDraft,
+  {
+    blocks,
+    predicted,
+    codecs = {},
+    ranges = {},
+    packed = [],
+    wire = {},
+    replicasByTurns = false,
+  }: PreparableDraft,
   blobs: BlobCache,
   progress?: Progress,
 ): Promise<PreparedPlan> {
@@ -112,6 +122,7 @@ export async function prepareDraft(
       return {
         ...placement,
         ...(entry === undefined ? {} : { gather: 'worker' as const }),
+        ...(part.strips?.some(({ direct }) => direct) ? { direct: true } : {}),
         tile: coded.tile(own, tile),
       };
     });
@@ -125,6 +136,7 @@ export async function prepareDraft(
     predicted,
     codecs: coded.cuts,
     packed: new Set(packed.map((tensor) => wireName(coded.cuts, tensor))),
+    wire: new Map(Object.entries(wire)),
     ...(replicas > 1 ? { replicas } : {}),
   });
 }
@@ -210,7 +222,7 @@ async function prepare(
   placed: readonly PlacedBlock[],
   blobs: BlobCache,
   progress: Progress = () => {},
-  more: Pick<PlanInput, 'replicas' | 'predicted' | 'codecs' | 'packed'> = {},
+  more: Pick<PlanInput, 'replicas' | 'predicted' | 'codecs' | 'packed' | 'wire'> = {},
 ): Promise<PreparedPlan> {
   const { blocks, files } = await writeSubModels(graph, analysis, placed, blobs, progress);
   const plan = planDocument({

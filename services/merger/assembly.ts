@@ -3,6 +3,7 @@
 import type { AnnouncedPlan } from '../core/control/plan-watch.ts';
 import { describeMissing, type FrameRef, Gather, type InputBuffer } from '../core/flow/gather.ts';
 import type { Task } from '../core/flow/plan-index.ts';
+import { WAITING, Wants } from '../core/flow/wants.ts';
 import type { DType } from '../core/graph/types.ts';
 import { monotonicMs } from '../core/runtime/clock.ts';
 import { tensorBytes } from '../core/tensor/dtype.ts';
@@ -49,10 +50,13 @@ export class Assembly {
   readonly #options: AssemblyOptions;
   readonly #gather: Gather<Collected>;
   readonly #records = new Map<string, FrameRecord>();
+  /** What workers send of their own accord, which no dispatcher misses; undefined where they do not. */
+  readonly #wants: Wants | undefined;
 
   constructor(plan: AnnouncedPlan, options: AssemblyOptions) {
     this.plan = plan;
     this.#options = options;
+    this.#wants = plan.index.gatherers.size === 0 ? undefined : new Wants(plan.index, undefined, WAITING);
     this.#gather = new Gather<Collected>({
       index: plan.index,
       tasks: plan.index.mergerGathers(),
@@ -61,6 +65,7 @@ export class Assembly {
       onEvict: ({ id }, missing) => {
         const record = this.#records.get(id);
         this.#records.delete(id);
+        this.#wants?.drop(id);
         if (record !== undefined) this.#options.evicted(record, describeMissing(missing));
       },
     });
@@ -76,6 +81,12 @@ export class Assembly {
     this.drop(frame);
     this.#records.set(frame, new FrameRecord(frame, meta, now));
     this.#gather.open({ id: frame, sequence: meta.sequence ?? 0 });
+  }
+
+  /** Whether a frame is under way, and at this attempt as far as its `open` has come. */
+  isAt(frame: string, attempt: unknown): boolean {
+    const record = this.#records.get(frame);
+    return record !== undefined && (record.attempt ?? attempt) === attempt;
   }
 
   /** Whether a task's message brings the merger everything its plan says; the splitter's own always does. */
@@ -109,7 +120,9 @@ export class Assembly {
     this.#records.set(frame, record);
     const ready: { task: Task; message: LaidMessage }[] = [];
     let finished = false;
-    for (const { task, inputs } of this.#gather.accept(ref, meta.task ?? '', pieces)) {
+    const whole = this.#gather.accept(ref, meta.task ?? '', pieces);
+    this.#watch(record, meta, whole, now);
+    for (const { task, inputs } of whole) {
       if (inputs.message === undefined) {
         for (const [name, tensor] of inputs.outputs ?? []) record.outputs.set(name, tensor);
         finished = true;
@@ -137,7 +150,31 @@ export class Assembly {
     const record = this.#records.get(frame);
     this.#records.delete(frame);
     this.#gather.drop(frame);
+    this.#wants?.drop(frame);
     return record;
+  }
+
+  /** Notes what a frame still waits for of what workers send of their own accord. */
+  #watch(
+    { id, deadlineAt }: FrameRecord,
+    meta: MessageMeta,
+    whole: readonly { task: Task }[],
+    now: number,
+  ): void {
+    if (this.#wants === undefined) return;
+    const { index } = this.plan;
+    const missing = this.#gather
+      .missing(id)
+      .filter(({ transfers }) => transfers.every(({ from }) => index.dispatchOf(from) === 'worker'));
+    this.#wants.came(id, meta, { missing, ready: whole.map(({ task }) => task.id) }, now, deadlineAt);
+  }
+
+  /** Frames that wait for what some worker should have sent long ago, with the holes. */
+  lost(now: number): { frame: string; missing: string }[] {
+    const wants = this.#wants?.overdue(now, (frame) => this.#gather.missing(frame)) ?? [];
+    return wants
+      .filter(({ lost }) => lost)
+      .map(({ meta: { frame = '' } }) => ({ frame, missing: describeMissing(this.#gather.missing(frame)) }));
   }
 
   /** Frames whose deadline has passed, let go, with the holes that kept them from finishing. */
@@ -204,6 +241,7 @@ export class Assembly {
       deadlineMs: Math.max(1, (record?.deadlineAt ?? 0) - monotonicMs()),
       ...(record?.splitter === undefined ? {} : { splitter: record.splitter }),
       ...(record?.source === undefined ? {} : { source: record.source }),
+      ...(Number(record?.attempt ?? 1) > 1 ? { extra: { attempt: record?.attempt } } : {}),
     };
   }
 }

@@ -45,7 +45,7 @@ export class FrameRecord {
     this.source = meta.source ?? 'unknown';
     this.sequence = meta.sequence ?? 0;
     this.splitter = meta.splitter;
-    this.extra = meta.extra;
+    this.extra = meta.kind === 'open' ? meta.extra : undefined;
   }
 
   /** Number of the splitter's attempt, as it counts them. */

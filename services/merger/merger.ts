@@ -12,11 +12,12 @@ import { asTilepipeError, type ErrorCode } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import type { Message, MessageMeta } from '../core/wire/message.ts';
+import { AnsweredFrames } from './answered-frames.ts';
 import { Answerer } from './answerer.ts';
 import { Assembly } from './assembly.ts';
 import { FrameLimit } from './frame-limit.ts';
 import type { FrameRecord } from './frame-record.ts';
-import { Word } from './word.ts';
+import { type Failure, Word } from './word.ts';
 
 export interface MergerDeps {
   readonly id: string;
@@ -31,8 +32,6 @@ export interface MergerDeps {
 const TICK_MS = 50;
 /** As workers keep plans that are out of force. */
 const IDLE_MS = 30_000;
-/** Answered frames remembered: within this window a replay of one gives no second result. */
-const ANSWERED = 4096;
 
 export class Merger {
   readonly #deps: MergerDeps;
@@ -46,8 +45,8 @@ export class Merger {
   readonly #assemblies = new Map<string, Assembly>();
   readonly #answerers = new WeakMap<AnnouncedPlan, Answerer>();
   readonly #counts = new Map<string, number>();
-  /** Frames whose result is out, and those whose result is on its way. */
-  readonly #answered = new Set<string>();
+  readonly #answered = new AnsweredFrames();
+  /** Frames whose result is on its way. */
   readonly #answering = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -142,6 +141,11 @@ export class Merger {
   }
 
   #announced(plan: AnnouncedPlan): void {
+    for (const each of plan.fallback === undefined ? [plan] : [plan, plan.fallback]) this.#gatherFor(each);
+    this.#deps.changed();
+  }
+
+  #gatherFor(plan: AnnouncedPlan): void {
     if (!this.#assemblies.has(plan.digest)) {
       this.#assemblies.set(
         plan.digest,
@@ -154,7 +158,6 @@ export class Merger {
         }),
       );
     }
-    this.#deps.changed();
   }
 
   /** Its splitter hears of it at once, or it would wait for its time. */
@@ -275,7 +278,7 @@ export class Merger {
     const why = `${sender} made other tensors of task ${task} than the plan says`;
     this.#count('unsound');
     if (!ours) {
-      this.#giveUp(assembly, frame, 'wire-invalid', why, sender);
+      this.#giveUp(assembly, frame, 'wire-invalid', why, { unsound: sender });
       return;
     }
     this.#dispatching.distrust(sender, digest);
@@ -307,7 +310,7 @@ export class Merger {
         await sendMessage(data, topics.build('tensors', names), answerer.tensors(meta, record));
       }
       await control.publish(topics.build('result', names), Buffer.from(JSON.stringify(result)), { qos: 1 });
-      this.#remember(key);
+      this.#answered.add(key);
       this.#count('finished');
       this.#word.close(plan, record);
     } catch (error) {
@@ -320,11 +323,6 @@ export class Merger {
     }
   }
 
-  #remember(key: string): void {
-    this.#answered.add(key);
-    if (this.#answered.size > ANSWERED) this.#answered.delete(this.#answered.values().next().value as string);
-  }
-
   #answerer(plan: AnnouncedPlan): Answerer {
     let answerer = this.#answerers.get(plan);
     if (answerer === undefined) {
@@ -335,12 +333,18 @@ export class Merger {
   }
 
   /** Ends an attempt at a frame and says why; the splitter decides whether there is another. */
-  #giveUp(assembly: Assembly, frame: string, code: ErrorCode, message: string, unsound?: string): void {
+  #giveUp(
+    assembly: Assembly,
+    frame: string,
+    code: ErrorCode,
+    message: string,
+    blamed: Pick<Failure, 'unsound' | 'from'> = {},
+  ): void {
     this.#dispatching.cancel(frame);
     const record = assembly.drop(frame);
     if (record === undefined) return;
     this.#count('failed');
-    this.#word.close(assembly.plan, record, { code, message, unsound });
+    this.#word.close(assembly.plan, record, { code, message, ...blamed });
   }
 
   /** The splitter has given an attempt up. */
@@ -355,15 +359,13 @@ export class Merger {
 
   /** A task that its worker gathered by itself is nobody's to send again: the frame is. */
   #taskError(assembly: Assembly, frame: string, meta: MessageMeta): void {
-    const { task = '', code, message } = meta;
+    const { task = '', code, message, extra } = meta;
     this.#dispatching.failed(answeredBy(meta), code, message);
-    if (assembly.plan.index.dispatchOf(task) === 'worker')
-      this.#giveUp(
-        assembly,
-        frame,
-        code === 'task-failed' ? code : 'no-worker',
-        message ?? `task ${task} failed`,
-      );
+    if (assembly.plan.index.dispatchOf(task) !== 'worker') return;
+    const { attempt = 1, from } = (extra ?? {}) as { attempt?: unknown; from?: unknown };
+    if (!assembly.isAt(frame, attempt)) return;
+    const kept = code === 'task-failed' || code === 'strip-lost' ? code : 'no-worker';
+    this.#giveUp(assembly, frame, kept, message ?? `task ${task} failed`, { from });
   }
 
   /** Frames past their deadline are the splitter's to replay; what was gathered of them is let go, and the hole is named. */
@@ -371,6 +373,8 @@ export class Merger {
     this.#dispatching.tick();
     const now = monotonicMs();
     for (const assembly of this.#assemblies.values()) {
+      for (const { frame, missing } of assembly.lost(now))
+        this.#giveUp(assembly, frame, 'strip-lost', missing);
       for (const { record, missing } of assembly.expired(now)) {
         this.#dispatching.cancel(record.id);
         this.#count('expired');

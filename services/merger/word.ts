@@ -26,6 +26,8 @@ export interface Failure {
   readonly message: string;
   /** The worker that made other than the plan says. */
   readonly unsound?: string | undefined;
+  /** The workers whose strips did not come, as one that waited for them says it. */
+  readonly from?: unknown;
 }
 
 export class Word {
@@ -50,8 +52,8 @@ export class Word {
 
     function failed(): Pick<MessageMeta, 'code' | 'message' | 'extra'> {
       if (failure === undefined) return {};
-      const { code, message, unsound } = failure;
-      return { code, message, extra: { attempt, unsound } };
+      const { code, message, unsound, from } = failure;
+      return { code, message, extra: { attempt, unsound, from } };
     }
   }
 }

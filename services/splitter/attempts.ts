@@ -3,6 +3,7 @@
 import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
 import type { Dispatching } from '../core/control/dispatching.ts';
+import type { AnnouncedPlan } from '../core/control/plan-watch.ts';
 import { sendMessage } from '../core/control/send.ts';
 import { monotonicMs } from '../core/runtime/clock.ts';
 import { asTilepipeError } from '../core/runtime/errors.ts';
@@ -57,43 +58,62 @@ export class Attempts {
       };
       const extra = { ...frame.extra, attempt };
       await sendMessage(data, mergerInbox, layoutMessage({ ...meta, kind: 'open', extra }, []));
+      const numbered = attempt > 1 ? { ...meta, extra: { attempt } } : meta;
       for (const task of plan.index.sourceTasks(frame.sequence)) {
-        if (!current()) return;
+        const message = await taskMessage(plan, frame, task, numbered, dispatching.pool);
+        if (!current()) return message.release();
         dispatching.submit({
           plan,
           task,
           frame: frame.id,
           order: frame.sequence,
-          message: taskMessage(plan, frame, task, meta, dispatching.pool),
+          message,
           again: attempt > 1,
           deadlineAt: giveUpAt - word,
         });
       }
       for (const delivery of plan.index.deliveries(plan.index.source.id, frame.sequence)) {
-        if (!current()) return;
         const to =
           delivery.to === 'worker'
             ? topics.build('inbox', { role: 'worker', id: delivery.worker })
             : mergerInbox;
-        await sendMessage(data, to, sourceMessage(plan, frame, delivery.pieces, meta));
+        const message = await sourceMessage(plan, frame, delivery, numbered);
+        if (!current()) return;
+        await sendMessage(data, to, message);
       }
     } catch (error) {
       const { code, message } = asTilepipeError(error);
       this.#deps.log.warn({ frame: frame.id, code }, message);
-      if (current()) stream.replay(frame.id, `${code}: ${message}`);
+      if (current()) stream.replay(frame.id, `${code}: ${message}`, code);
     }
   }
 
-  /** Takes back what an attempt still has out, here and, unless the result must be its own, at its merger. */
+  /**
+   * Takes back what an attempt still has out: here, at workers that gather for it and, unless the result must be its own,
+   * at its merger.
+   */
   over({ frame, plan, merger, attempt }: Started, finished: boolean): void {
-    const { data, topics, id, log, dispatching } = this.#deps;
+    const { topics, dispatching } = this.#deps;
     dispatching.cancel(frame.id);
     if (finished && attempt === 1) return;
-    const meta = { sender: id, pipeline: plan.pipeline, plan: plan.digest, frame: frame.id };
-    const close = layoutMessage({ ...meta, kind: 'close' }, []);
-    // Where it is lost, the merger's own deadline does the same.
-    sendMessage(data, topics.build('inbox', { role: 'merger', id: merger }), close).catch((error: unknown) =>
-      log.debug({ frame: frame.id }, asTilepipeError(error).message),
+    this.#close(plan, frame.id, attempt, topics.build('inbox', { role: 'merger', id: merger }));
+    if (finished) return;
+    for (const worker of plan.index.gatherers)
+      this.#close(plan, frame.id, attempt, topics.build('inbox', { role: 'worker', id: worker }));
+  }
+
+  /** Where it is lost, the deadline of whom it is for does the same. */
+  #close({ pipeline, digest }: AnnouncedPlan, frame: string, attempt: number, inbox: string): void {
+    const { data, id, log } = this.#deps;
+    const meta = {
+      sender: id,
+      pipeline,
+      plan: digest,
+      frame,
+      ...(attempt > 1 ? { extra: { attempt } } : {}),
+    };
+    sendMessage(data, inbox, layoutMessage({ ...meta, kind: 'close' }, [])).catch((error: unknown) =>
+      log.debug({ frame }, asTilepipeError(error).message),
     );
   }
 }

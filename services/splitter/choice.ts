@@ -30,11 +30,19 @@ export class Choice {
     return plans.of(pipeline).find((plan) => dispatching.canRun(plan));
   }
 
-  /** For a frame that is read already: only plans that read frames the same way can take it. */
-  choose(pipeline: string, frame: Frame): { plan: AnnouncedPlan; merger: string } | undefined {
+  /**
+   * For a frame that is read already: only plans that read frames the same way can take it. One that has failed under a
+   * plan goes on by that one's fallback, if it can.
+   */
+  choose(
+    pipeline: string,
+    frame: Frame,
+    after?: AnnouncedPlan,
+  ): { plan: AnnouncedPlan; merger: string } | undefined {
     const { data, plans, dispatching, intake } = this.#deps;
     if (!data.connected) return undefined;
-    for (const plan of plans.of(pipeline)) {
+    const first = after?.fallback === undefined ? [] : [after.fallback];
+    for (const plan of [...first, ...plans.of(pipeline)]) {
       if (intake(plan).reading !== frame.reading) continue;
       const mergers = this.#mergersFor(plan);
       const merger = mergers[frame.sequence % Math.max(1, mergers.length)];

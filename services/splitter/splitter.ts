@@ -8,6 +8,7 @@ import { Inbox } from '../core/control/inbox.ts';
 import { type AnnouncedPlan, PlanWatch } from '../core/control/plan-watch.ts';
 import { Roster } from '../core/control/roster.ts';
 import { monotonicMs } from '../core/runtime/clock.ts';
+import { Counters } from '../core/runtime/counters.ts';
 import { asTilepipeError, type ErrorCode, TilepipeError } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
 import type { Result } from '../core/schema/generated/result.ts';
@@ -203,15 +204,25 @@ export class Splitter {
   }
 
   counters(): Record<string, number> {
-    const total: StreamCounters = { received: 0, finished: 0, failed: 0, dropped: 0, replayed: 0 };
-    for (const { counters } of this.#streams.values()) {
+    const total: StreamCounters = {
+      received: 0,
+      finished: 0,
+      failed: 0,
+      dropped: 0,
+      replayed: 0,
+      fallback: 0,
+    };
+    const fallbacks = new Counters();
+    for (const { counters, causes } of this.#streams.values()) {
       for (const key of Object.keys(total) as (keyof StreamCounters)[]) total[key] += counters[key];
+      for (const [cause, count] of causes) fallbacks.add(`fallback.${cause}`, count);
     }
     const rejected = Object.fromEntries(
       [...this.#rejected].map(([code, count]) => [`rejected.${code}`, count]),
     );
     return {
       ...total,
+      ...fallbacks.snapshot(),
       ...rejected,
       ...this.#cameras.counters(),
       peers: this.#peers(),
@@ -278,7 +289,7 @@ export class Splitter {
       const created = new Stream({
         limits: () => this.#plans.of(pipeline)[0]?.announcement.frames ?? NO_FRAMES,
         now: monotonicMs,
-        choose: (frame) => this.#choice.choose(pipeline, frame),
+        choose: (frame, after) => this.#choice.choose(pipeline, frame, after),
         obstacle: (frame) => this.#choice.obstacle(pipeline, frame),
         begin: (started) => void this.#attempts.begin(created, started),
         over: (started, finished) => this.#attempts.over(started, finished),
@@ -301,30 +312,45 @@ export class Splitter {
     const { pipeline = '', frame = '', task = '', code, message } = meta;
     this.#dispatching.failed(answeredBy(meta), code, message);
     const started = this.#streams.get(pipeline)?.started(frame);
-    if (started?.plan.digest === meta.plan && started?.plan.index.dispatchOf(task) === 'worker')
-      this.#failed(frame, asCode(code), message ?? `task ${task} failed`);
+    if (started?.plan.digest !== meta.plan || started?.plan.index.dispatchOf(task) !== 'worker') return;
+    const { attempt = 1, from } = (meta.extra ?? {}) as { attempt?: unknown; from?: unknown };
+    if (attempt !== started.attempt) return;
+    this.#failed(frame, asCode(code), message ?? `task ${task} failed`, from);
+  }
+
+  /** Frames go by the fallback for a while: whoever does not answer its neighbours would cost each of them the wait. */
+  #avoid(plan: AnnouncedPlan, silent: unknown): void {
+    if (plan.fallback === undefined || !Array.isArray(silent)) return;
+    for (const worker of silent)
+      if (typeof worker === 'string')
+        this.#dispatching.distrust(worker, plan.digest, 'did not send what its neighbours asked it for');
+    for (const stream of this.#streams.values()) stream.leave((each) => !this.#dispatching.canRun(each));
   }
 
   /** The merger's word on a frame: its result is out, or the attempt has failed. */
-  #closed({ pipeline = '', frame = '', code, message, extra }: MessageMeta): void {
+  #closed({ pipeline = '', plan, frame = '', code, message, extra }: MessageMeta): void {
     const stream = this.#streams.get(pipeline);
     if (code === undefined) {
       stream?.close(frame);
       return;
     }
-    const { attempt, unsound } = (extra ?? {}) as { attempt?: unknown; unsound?: unknown };
+    const { attempt, unsound, from } = (extra ?? {}) as Record<'attempt' | 'unsound' | 'from', unknown>;
     const started = stream?.started(frame);
     // Word of an earlier attempt says nothing about this one, and word of no frame under way nothing at all.
     if (started === undefined || (attempt !== undefined && attempt !== started.attempt)) return;
+    if (plan !== undefined && plan !== started.plan.digest) return;
     if (typeof unsound === 'string') this.#dispatching.distrust(unsound, started.plan.digest);
-    this.#failed(frame, asCode(code), message ?? code);
+    this.#failed(frame, asCode(code), message ?? code, from);
   }
 
-  #failed(frame: string, code: ErrorCode, message: string): void {
+  /** `silent`: the workers whose strips did not come. */
+  #failed(frame: string, code: ErrorCode, message: string, silent?: unknown): void {
     for (const stream of this.#streams.values()) {
-      if (stream.started(frame) === undefined) continue;
+      const started = stream.started(frame);
+      if (started === undefined) continue;
       if (isFinal(code)) stream.end(frame, code, message);
-      else stream.replay(frame, message, code === 'no-worker');
+      else stream.replay(frame, message, code);
+      if (code === 'strip-lost') this.#avoid(started.plan, silent);
     }
   }
 

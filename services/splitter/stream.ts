@@ -22,7 +22,17 @@ export interface Started {
   readonly spent: number;
   /** When this attempt is given up: the frame's time is shared between its attempts. */
   readonly giveUpAt: number;
+  /** The plan with a fallback under which an earlier attempt failed. */
+  readonly after?: AnnouncedPlan | undefined;
 }
+
+/** Why an attempt failed, as counters name it. */
+export type Cause = ErrorCode | 'device-gone' | 'merger-gone';
+
+/** Somebody a frame needed was gone, or did not answer, which does not count as an attempt. */
+const FREE: ReadonlySet<Cause> = new Set(['no-worker', 'device-gone', 'merger-gone', 'strip-lost']);
+/** Starts of one frame that may end without counting as attempts: who answers at once that he cannot must not spin. */
+const FREE_STARTS = 8;
 
 /** A frame whose attempt has failed and whose next one waits for somebody to run it. */
 interface Parked {
@@ -30,17 +40,22 @@ interface Parked {
   readonly attempt: number;
   readonly spent: number;
   readonly why: string;
+  readonly cause: Cause;
+  readonly after: AnnouncedPlan | undefined;
 }
-
-/** Starts of one frame that may end without counting as attempts: who answers at once that he cannot must not spin. */
-const FREE_STARTS = 8;
 
 export interface StreamDeps {
   /** Those of the newest plan: a roll-out may change them. */
   readonly limits: () => StreamLimits;
   readonly now: () => number;
-  /** The plan a frame starts on and the merger's id, or undefined while nobody can run it. */
-  readonly choose: (frame: Frame) => { plan: AnnouncedPlan; merger: string } | undefined;
+  /**
+   * The plan a frame starts on and the merger's id, or undefined while nobody can run it. `after`: an earlier attempt
+   * failed under it, and its fallback comes first.
+   */
+  readonly choose: (
+    frame: Frame,
+    after?: AnnouncedPlan,
+  ) => { plan: AnnouncedPlan; merger: string } | undefined;
   /** Why `choose` finds nothing, in words. */
   readonly obstacle: (frame: Frame) => string;
   readonly begin: (started: Started) => void;
@@ -56,6 +71,8 @@ export interface StreamCounters {
   failed: number;
   dropped: number;
   replayed: number;
+  /** Attempts by the fallback of a plan that failed, and, as `fallback.<cause>`, why it did. */
+  fallback: number;
 }
 
 export class Stream {
@@ -63,7 +80,15 @@ export class Stream {
   readonly #queue = new FrameQueue();
   readonly #started = new Map<string, Started>();
   readonly #parked = new Map<string, Parked>();
-  readonly counters: StreamCounters = { received: 0, finished: 0, failed: 0, dropped: 0, replayed: 0 };
+  readonly counters: StreamCounters = {
+    received: 0,
+    finished: 0,
+    failed: 0,
+    dropped: 0,
+    replayed: 0,
+    fallback: 0,
+  };
+  readonly #causes = new Map<Cause, number>();
 
   constructor(deps: StreamDeps) {
     this.#deps = deps;
@@ -75,6 +100,11 @@ export class Stream {
 
   get waiting(): number {
     return this.#queue.length;
+  }
+
+  /** Why frames went on by a fallback, and how many for each cause. */
+  get causes(): ReadonlyMap<Cause, number> {
+    return this.#causes;
   }
 
   started(frame: string): Started | undefined {
@@ -98,8 +128,8 @@ export class Stream {
 
   /** Starts frames while somebody can run them: those that wait for another attempt first, then new ones by credit. */
   pump(): void {
-    for (const [id, { frame, attempt, spent }] of [...this.#parked]) {
-      if (!this.#begin(frame, attempt, spent)) continue;
+    for (const [id, parked] of [...this.#parked]) {
+      if (!this.#begin(parked.frame, parked)) continue;
       this.#parked.delete(id);
       this.counters.replayed++;
     }
@@ -109,7 +139,7 @@ export class Stream {
     while (this.inFlight < maxInFlight) {
       const frame = this.#queue.first(barred);
       if (frame === undefined) return;
-      if (this.#begin(frame, 1, 0)) this.#queue.remove(frame);
+      if (this.#begin(frame)) this.#queue.remove(frame);
       else barred.add(frame.reading);
     }
   }
@@ -141,16 +171,14 @@ export class Stream {
     for (const id of [...this.#parked.keys(), ...this.#started.keys()]) this.end(id, code, message);
   }
 
-  /**
-   * Starts a frame again from the beginning, or ends it where its attempts are used up. `free`: somebody it needed was
-   * gone, which does not count as an attempt.
-   */
-  replay(id: string, why: string, free = false): void {
+  /** Starts a frame again from the beginning, or ends it where its attempts are used up. */
+  replay(id: string, why: string, cause: Cause): void {
     const known = this.#started.get(id);
     if (known === undefined) return;
-    const { frame, attempt } = known;
+    const { frame, attempt, plan } = known;
     const { attempts } = this.#deps.limits();
-    const spent = free && attempt - known.spent <= FREE_STARTS ? known.spent : known.spent + 1;
+    const free = FREE.has(cause) && attempt - known.spent <= FREE_STARTS;
+    const spent = free ? known.spent : known.spent + 1;
     if (spent >= attempts || this.#deps.now() >= frame.deadlineAt) {
       this.end(
         id,
@@ -160,24 +188,25 @@ export class Stream {
       return;
     }
     this.#forget(id, false);
-    this.#parked.set(id, { frame, attempt: attempt + 1, spent, why });
+    const after = known.after ?? (plan.fallback === undefined ? undefined : plan);
+    this.#parked.set(id, { frame, attempt: attempt + 1, spent, why, cause, after });
     this.pump();
   }
 
   /** Frames of a plan that has lost a device it needs begin again on one that can run, rather than wait for their time. */
   leave(stranded: (plan: AnnouncedPlan) => boolean): void {
-    for (const [id, { frame, plan, attempt, spent }] of [...this.#started]) {
+    for (const [id, { frame, plan, attempt, spent, after }] of [...this.#started]) {
       if (attempt - spent > FREE_STARTS || !stranded(plan)) continue;
-      const chosen = this.#deps.choose(frame);
+      const chosen = this.#deps.choose(frame, after ?? plan);
       if (chosen !== undefined && chosen.plan.digest !== plan.digest)
-        this.replay(id, `plan ${plan.digest.slice(0, 12)} lost a device it needs`, true);
+        this.replay(id, `plan ${plan.digest.slice(0, 12)} lost a device it needs`, 'device-gone');
     }
   }
 
   /** A merger is gone, and with it what it had gathered. */
   mergerGone(merger: string): void {
     for (const [id, started] of [...this.#started]) {
-      if (started.merger === merger) this.replay(id, `merger ${merger} went away`, true);
+      if (started.merger === merger) this.replay(id, `merger ${merger} went away`, 'merger-gone');
     }
   }
 
@@ -185,7 +214,7 @@ export class Stream {
   tick(): void {
     const now = this.#deps.now();
     for (const [id, { giveUpAt }] of [...this.#started]) {
-      if (now >= giveUpAt) this.replay(id, 'no result before its deadline');
+      if (now >= giveUpAt) this.replay(id, 'no result before its deadline', 'frame-deadline');
     }
     for (const [id, { frame, attempt, why }] of [...this.#parked]) {
       if (now < frame.deadlineAt) continue;
@@ -212,10 +241,16 @@ export class Stream {
     return frame;
   }
 
-  #begin(frame: Frame, attempt: number, spent: number): boolean {
-    const chosen = this.#deps.choose(frame);
+  #begin(frame: Frame, parked?: Parked): boolean {
+    const { attempt = 1, spent = 0, after, cause } = parked ?? {};
+    const chosen = this.#deps.choose(frame, after);
     if (chosen === undefined) return false;
-    const started: Started = { frame, ...chosen, attempt, spent, giveUpAt: this.#giveUpAt(frame, spent) };
+    if (cause !== undefined && chosen.plan.digest === after?.fallback?.digest) {
+      this.counters.fallback++;
+      this.#causes.set(cause, (this.#causes.get(cause) ?? 0) + 1);
+    }
+    const giveUpAt = this.#giveUpAt(frame, spent);
+    const started: Started = { frame, ...chosen, attempt, spent, giveUpAt, after };
     this.#started.set(frame.id, started);
     this.#deps.begin(started);
     return true;

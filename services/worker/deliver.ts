@@ -6,9 +6,10 @@ import { copyRegion } from '../core/tensor/copy.ts';
 import { elementBytes, tensorBytes } from '../core/tensor/dtype.ts';
 import { extents, type Region, sameRegion } from '../core/tensor/region.ts';
 import type { BodyPool } from '../core/wire/body-pool.ts';
-import { DEFLATE } from '../core/wire/codecs.ts';
+import { isDeflated, valueCodec } from '../core/wire/codecs.ts';
+import { layoutCoded, type WantedTensor } from '../core/wire/coded-message.ts';
 import { deflated } from '../core/wire/deflate.ts';
-import { type LaidMessage, layoutMessage } from '../core/wire/encode.ts';
+import type { LaidMessage } from '../core/wire/encode.ts';
 import type { MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
 
 /** One output of a task with its place in the plan's tensor. */
@@ -19,7 +20,10 @@ export function outputPieces(task: Task, outputs: readonly TensorData[]): Piece[
   }));
 }
 
-/** The `data` message of one delivery; `meta` says everything but where its tensors lie. */
+/**
+ * The `data` message of one delivery; `meta` says everything but where its tensors lie, and how. A piece some value of
+ * which is not finite does not go as bytes (`uint8`), whatever the plan says.
+ */
 export function dataMessage(
   index: PlanIndex,
   delivery: Delivery,
@@ -28,21 +32,23 @@ export function dataMessage(
   pool: BodyPool,
 ): LaidMessage {
   const { pieces } = delivery;
-  const packed = new Set(pieces.filter(({ codec }) => codec === DEFLATE).map(({ tensor }) => tensor));
-  const coded = pieces.filter(({ tensor, codec }) => codec !== undefined && !packed.has(tensor));
-  const codecs = Object.fromEntries(coded.map(({ tensor, codec }) => [tensor, codec as string]));
-  const specs = pieces.map(({ tensor, region }) => {
-    const { dtype } = index.plan.tensors[tensor] as { dtype: DType };
-    return { name: tensor, dtype, shape: extents(region) };
+  const wanted = pieces.map((piece): WantedTensor => {
+    const { tensor: name, region, codec } = piece;
+    const { dtype } = index.plan.tensors[name] as { dtype: DType };
+    const shape = extents(region);
+    return valueCodec(codec) === 'raw'
+      ? { name, dtype, shape }
+      : { name, dtype, shape, codec, elements: elementsOf(piece, sourceOf(outputs, name)) };
   });
   const regions = Object.fromEntries(pieces.map(({ tensor, region }) => [tensor, region]));
-  const message = layoutMessage(
-    { ...meta, kind: 'data', regions, ...(coded.length > 0 ? { codecs } : {}) },
-    specs,
-    pool,
-  );
-  for (const piece of pieces) fill(message, piece, sourceOf(outputs, piece.tensor));
-  return deflated(message, specs, packed, pool);
+  const message = layoutCoded({ ...meta, kind: 'data', regions }, wanted, pool);
+  for (const { tensor: name, region, codec } of pieces) {
+    if (valueCodec(codec) !== 'raw') continue;
+    const { tensor, region: from } = sourceOf(outputs, name);
+    copyRegion(tensor.bytes, from, message.bytes(name), region, region, elementBytes(tensor.dtype));
+  }
+  const packed = new Set(pieces.filter(({ codec }) => isDeflated(codec)).map(({ tensor }) => tensor));
+  return deflated(message, wanted, packed, pool);
 }
 
 /** The pieces of a delivery with bytes of their own, which outlive the task's outputs. */
@@ -62,15 +68,8 @@ function sourceOf(outputs: readonly Piece[], name: string): Piece {
   return outputs.find(({ tensor }) => tensor.name === name) as Piece;
 }
 
-function fill(
-  message: LaidMessage,
-  { tensor: name, region, codec }: DeliveryPiece,
-  { tensor, region: from }: Piece,
-): void {
-  const size = elementBytes(tensor.dtype);
-  if (codec === undefined || codec === DEFLATE)
-    copyRegion(tensor.bytes, from, message.bytes(name), region, region, size);
-  else message.fill(name, sameRegion(from, region) ? tensor.bytes : crop(tensor, from, region));
+function elementsOf({ region }: DeliveryPiece, { tensor, region: from }: Piece): Uint8Array {
+  return sameRegion(from, region) ? tensor.bytes : crop(tensor, from, region);
 }
 
 function crop(tensor: TensorData, from: Region, region: Region): Uint8Array {

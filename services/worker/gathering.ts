@@ -3,10 +3,14 @@
 import type { AnnouncedPlan } from '../core/control/plan-watch.ts';
 import { type FrameRef, Gather, type InputBuffer } from '../core/flow/gather.ts';
 import type { Task } from '../core/flow/plan-index.ts';
+import { type Want, Wants } from '../core/flow/wants.ts';
 import { tensorBytes } from '../core/tensor/dtype.ts';
 import type { MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
+import { attemptOf } from './attempt-of.ts';
 import { specOf } from './tensors.ts';
-import { type Want, Wants } from './wants.ts';
+
+/** Frames whose attempts are remembered. */
+const REMEMBERED = 1024;
 
 interface Inputs extends InputBuffer {
   readonly tensors: readonly TensorData[];
@@ -20,13 +24,24 @@ export interface GatheredTask {
   readonly deadlineAt: number;
 }
 
+/** The attempt at a frame that is under way here, or was the last. */
+interface Attempt {
+  readonly number: number;
+  /** Whether the splitter has said that it is over. */
+  readonly abandoned: boolean;
+}
+
 export class Gathering {
   readonly plan: AnnouncedPlan;
   readonly #gather: Gather<Inputs>;
   /** When each frame under way is given up, in monotonic milliseconds. */
   readonly #deadlines = new Map<string, number>();
   readonly #wants: Wants;
+  /** Of frames lately met, the oldest first. */
+  readonly #attempts = new Map<string, Attempt>();
   #expired = 0;
+  #stale = 0;
+  #abandoned = 0;
 
   constructor(plan: AnnouncedPlan, worker: string) {
     this.plan = plan;
@@ -40,15 +55,21 @@ export class Gathering {
     });
   }
 
-  /** Pieces that the task `meta.task` made for the frame `meta.frame`; `now` in monotonic milliseconds. */
+  /**
+   * Pieces that the task `meta.task` made for the frame `meta.frame`; `now` in monotonic milliseconds. Those of an attempt
+   * before the newest are left alone: whoever waits for a frame waits for its last attempt.
+   */
   accept(meta: MessageMeta, pieces: readonly Piece[], now: number): GatheredTask[] {
     const frame: FrameRef = { id: meta.frame ?? '', sequence: meta.sequence ?? 0 };
-    // A frame that ended here and comes again is a replay: the same work gives the same result.
-    if (this.#gather.hasEnded(frame.id)) this.#gather.open(frame);
+    if (!this.#isCurrent(frame, attemptOf(meta))) {
+      this.#stale += pieces.length;
+      return [];
+    }
     const deadlineAt = now + (meta.deadlineMs ?? this.plan.announcement.frames.deadlineMs);
     const ready = this.#gather.accept(frame, meta.task ?? '', pieces);
     const tasks = ready.map(({ task }) => task.id);
-    this.#wants.came(frame.id, meta, this.#gather.missing(frame.id), tasks, now);
+    const state = { missing: this.#gather.missing(frame.id), ready: tasks };
+    this.#wants.came(frame.id, meta, state, now, this.#deadlines.get(frame.id) ?? deadlineAt);
     if (this.#gather.has(frame.id)) this.#deadlines.set(frame.id, deadlineAt);
     else this.#ended(frame.id);
     return ready.map(({ task, inputs }) => ({ task, inputs: inputs.tensors, meta, deadlineAt }));
@@ -57,6 +78,38 @@ export class Gathering {
   /** Strips that others have to send again. */
   overdue(now: number): Want[] {
     return this.#wants.overdue(now, (frame) => this.#gather.missing(frame));
+  }
+
+  /** Whether an attempt is the newest known of its frame; a newer one than known begins it anew. */
+  #isCurrent(frame: FrameRef, attempt: number): boolean {
+    const known = this.#attempts.get(frame.id);
+    if (known !== undefined && attempt <= known.number) return attempt === known.number && !known.abandoned;
+    this.#attempts.delete(frame.id);
+    this.#attempts.set(frame.id, { number: attempt, abandoned: false });
+    if (this.#attempts.size > REMEMBERED) this.#attempts.delete(this.#attempts.keys().next().value as string);
+    if (known !== undefined) {
+      this.#gather.drop(frame.id);
+      this.#ended(frame.id);
+      this.#gather.open(frame);
+    }
+    return true;
+  }
+
+  /** The splitter has given an attempt up: what has come of it is let go, and what comes is stale. */
+  abandon(meta: MessageMeta): void {
+    const id = meta.frame ?? '';
+    const number = attemptOf(meta);
+    if ((this.#attempts.get(id)?.number ?? 0) > number) return;
+    this.#attempts.set(id, { number, abandoned: true });
+    if (!this.#gather.has(id)) return;
+    this.#gather.drop(id);
+    this.#ended(id);
+    this.#abandoned++;
+  }
+
+  /** Frames some of whose inputs are here. */
+  get frames(): number {
+    return this.#gather.frames.length;
   }
 
   #ended(frame: string): void {
@@ -77,10 +130,12 @@ export class Gathering {
   counters(): Record<string, number> {
     const { rejected, ...counts } = this.#gather.counters();
     const refusals = Object.entries(rejected).map(([reason, count]) => [`gather.rejected.${reason}`, count]);
-    const named = Object.entries({ ...counts, expired: this.#expired }).map(([name, count]) => [
-      `gather.${name}`,
-      count,
-    ]);
+    const named = Object.entries({
+      ...counts,
+      expired: this.#expired,
+      stale: this.#stale,
+      abandoned: this.#abandoned,
+    }).map(([name, count]) => [`gather.${name}`, count]);
     return { ...Object.fromEntries(named), ...Object.fromEntries(refusals) };
   }
 

@@ -1,20 +1,24 @@
 /** What a worker sends: what its tasks made, answers to dispatchers, and what others have lost again. */
 
+import { setImmediate } from 'node:timers/promises';
 import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
 import type { AnnouncedPlan } from '../core/control/plan-watch.ts';
 import { sendMessage } from '../core/control/send.ts';
 import type { Delivery, PlanIndex, Task } from '../core/flow/plan-index.ts';
+import type { Want } from '../core/flow/wants.ts';
 import { monotonicMs } from '../core/runtime/clock.ts';
 import type { Counters } from '../core/runtime/counters.ts';
 import { asTilepipeError, type ErrorCode } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
 import type { BodyPool } from '../core/wire/body-pool.ts';
+import { unscaled } from '../core/wire/coded-message.ts';
 import { type LaidMessage, layoutMessage } from '../core/wire/encode.ts';
 import type { MessageMeta, Piece } from '../core/wire/message.ts';
+import { attemptExtra } from './attempt-of.ts';
 import { copiedPieces, dataMessage, localPieces } from './deliver.ts';
 import { KeptStrips } from './kept-strips.ts';
-import type { Want } from './wants.ts';
+import type { Neighbours } from './neighbours.ts';
 
 export interface OutboxDeps {
   readonly id: string;
@@ -25,6 +29,8 @@ export interface OutboxDeps {
   readonly pool: BodyPool;
   /** Bytes of strips kept for workers that have lost them. */
   readonly keptBytes: number;
+  /** Ways to other workers' own brokers; absent: all goes through the pipeline's. */
+  readonly neighbours?: Neighbours | undefined;
 }
 
 /** A task that has run. */
@@ -74,14 +80,17 @@ export class Outbox {
       ...left,
     };
     const deliveries = plan.index.deliveries(task.id, meta.sequence ?? 0);
-    await Promise.all(deliveries.map((each) => this.#strips(each, plan.index, outputs, answer)));
+    const strips = deliveries.filter((each) => each.to === 'worker' && each.worker !== id);
+    await Promise.all(strips.map((each) => this.#strips(each, plan.index, outputs, answer)));
+    // What is written to sockets leaves the process before the next task takes its processor.
+    if (strips.length > 0) await setImmediate();
     for (const each of deliveries)
       if (each.to === 'worker' && each.worker === id) stayed(answer, localPieces(each, outputs));
     let told = gathered;
     for (const each of deliveries) {
       if (each.to !== 'merger') continue;
       told ||= meta.merger === meta.reply;
-      await this.send(meta.merger, dataMessage(plan.index, each, outputs, answer, this.#deps.pool));
+      await this.send(meta.merger, this.#message(plan.index, each, outputs, answer));
     }
     if (!told) await this.send(meta.reply, layoutMessage({ ...answer, kind: 'done' }, []));
   }
@@ -93,9 +102,19 @@ export class Outbox {
     answer: MessageMeta,
   ): Promise<void> {
     if (delivery.to !== 'worker' || delivery.worker === this.#deps.id) return;
+    const { worker, direct } = delivery;
     const pieces = copiedPieces(delivery, outputs);
-    this.#kept.keep(delivery.worker, { index, delivery, pieces, meta: answer });
-    await this.#toWorker(delivery.worker, dataMessage(index, delivery, pieces, answer, this.#deps.pool));
+    this.#kept.keep(worker, { index, delivery, pieces, meta: answer });
+    const message = this.#message(index, delivery, pieces, answer);
+    if (direct && (await this.#deps.neighbours?.send(worker, message))) return;
+    await this.#toWorker(worker, message);
+  }
+
+  #message(index: PlanIndex, delivery: Delivery, pieces: readonly Piece[], meta: MessageMeta): LaidMessage {
+    const message = dataMessage(index, delivery, pieces, meta, this.#deps.pool);
+    const plain = unscaled(message, delivery.pieces);
+    if (plain > 0) this.#deps.counters.add('pieces.not-finite', plain);
+    return message;
   }
 
   /** Another worker has waited too long for what these tasks made: it goes again, if it is still here. */
@@ -108,12 +127,29 @@ export class Outbox {
     }
     for (const { index, delivery, pieces, meta } of this.#kept.find(wanted, sender, tasks)) {
       this.#deps.counters.add('strips.again');
-      void this.#toWorker(sender, dataMessage(index, delivery, pieces, meta, this.#deps.pool));
+      if (delivery.to === 'worker' && delivery.direct) this.#deps.neighbours?.doubt(sender);
+      void this.#toWorker(sender, this.#message(index, delivery, pieces, meta));
     }
   }
 
-  /** Asks the workers that made them for strips that have not come. */
-  ask({ meta, task, from }: Want): void {
+  /** A frame was given up: nobody wants its strips. */
+  forget(meta: MessageMeta): void {
+    this.#kept.drop(meta);
+  }
+
+  /** Strips kept, and forgotten to make room. */
+  keptCounters(): Record<string, number> {
+    return { 'strips.bytes': this.#kept.bytes, 'strips.forgotten': this.#kept.forgotten };
+  }
+
+  /** Asks the workers that made them for strips that have not come, or says that they are lost: the frame runs again. */
+  ask({ meta, task, from, lost }: Want): void {
+    if (lost) {
+      const names = [...from.keys()];
+      const why = `task ${task} waits for what ${names.join(', ') || 'the splitter'} did not send`;
+      this.refuse({ ...meta, task }, 'strip-lost', why, { from: names });
+      return;
+    }
     const { pipeline, plan, frame, sequence } = meta;
     for (const [worker, tasks] of from) {
       const want: MessageMeta = {
@@ -124,7 +160,7 @@ export class Outbox {
         ...(frame === undefined ? {} : { frame }),
         ...(sequence === undefined ? {} : { sequence }),
         task,
-        extra: { tasks },
+        extra: { tasks, ...attemptExtra(meta) },
       };
       void this.#toWorker(worker, layoutMessage(want, []));
     }
@@ -155,11 +191,13 @@ export class Outbox {
   }
 
   /** Never throws: the metadata of what was received is bounded, so that an answer to it always fits. */
-  refuse(meta: MessageMeta, code: ErrorCode, text: string): void {
+  refuse(meta: MessageMeta, code: ErrorCode, text: string, extra: Record<string, unknown> = {}): void {
     const { counters, log, id } = this.#deps;
     counters.add(`tasks.refused.${code}`);
     log.warn({ frame: meta.frame, task: meta.task, from: meta.sender, code }, text);
-    const error: MessageMeta = { ...passedOn(meta), kind: 'error', sender: id, code, message: text };
+    const more = Object.keys(extra).length === 0 ? {} : { extra: { ...attemptExtra(meta), ...extra } };
+    const answer = { kind: 'error', sender: id, code, message: text } as const;
+    const error: MessageMeta = { ...passedOn(meta), ...answer, ...more };
     void this.send(meta.reply, layoutMessage(error, []));
   }
 }
@@ -174,7 +212,9 @@ function tasksOf(extra: unknown): ReadonlySet<string> | undefined {
 /** What an answer repeats of the message it answers: where it belongs. */
 function passedOn(meta: MessageMeta): Omit<MessageMeta, 'kind'> {
   const { pipeline, plan, frame, sequence, source, task, reply, merger, splitter } = meta;
-  const fields = { pipeline, plan, frame, sequence, source, task, reply, merger, splitter };
+  const attempt = attemptExtra(meta);
+  const extra = attempt.attempt === undefined ? undefined : attempt;
+  const fields = { pipeline, plan, frame, sequence, source, task, reply, merger, splitter, extra };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 

@@ -1,9 +1,16 @@
 /** The worker as a service: its channels and its executor come and go with the service's life. */
 
+import type { Bus } from '../core/bus/bus.ts';
+import { MqttBus } from '../core/bus/mqtt.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
+import { monotonicMs } from '../core/runtime/clock.ts';
 import type { Part, Service } from '../core/runtime/service.ts';
 import type { Status } from '../core/schema/generated/status.ts';
+import { DEFAULT_MAX_MESSAGE_BYTES } from '../core/wire/limits.ts';
+import type { Door } from './door.ts';
 import type { Executor } from './executor/executor.ts';
+import type { Endpoint } from './neighbour.ts';
+import { Neighbours } from './neighbours.ts';
 import { LinkTurns } from './profile/link-turns.ts';
 import { profileHere } from './profile/profile-here.ts';
 import { RetainedProfile } from './profile/retained-profile.ts';
@@ -19,6 +26,10 @@ export interface WorkerOptions {
   readonly slots?: number | undefined;
   /** Host of its broker: stands for the host "broker" in the address of a model store. */
   readonly brokerHost?: string | undefined;
+  /** A broker of its own, so that what its neighbours send it takes one hop; absent: none. Opened and closed with the service. */
+  readonly door?: Door | undefined;
+  /** Whether it may use other workers' doors, which know no TLS; true by default. */
+  readonly direct?: boolean | undefined;
   /** Keeps little memory; its process must be started with `leanEnvironment` for all of it. */
   readonly lean?: boolean | undefined;
   /** Publishes the machine's profile before the first task; measured once (under 30 s), then kept in `folder`. */
@@ -26,10 +37,14 @@ export interface WorkerOptions {
 }
 
 const SLOTS = 2;
+/** A link that has gone dead is noticed after one and a half times the first; the second is all a connection may take. */
+const DIRECT = { keepaliveSeconds: 5, connectTimeoutMs: 3_000 };
 
 export class WorkerPart implements Part {
   readonly #options: WorkerOptions;
   #worker: Worker | undefined;
+  #neighbours: Neighbours | undefined;
+  #endpoint: Endpoint | undefined;
   #profile: RetainedProfile | undefined;
   #linkTurns: LinkTurns | undefined;
 
@@ -49,8 +64,15 @@ export class WorkerPart implements Part {
       await this.#profile.start(own);
     }
     const { control, data, topics } = channels;
+    const { door, direct = true } = this.#options;
+    const opened = await door?.open({ id, inbox: service.inbox, facing: channels.facing, log });
+    this.#endpoint = opened?.endpoint;
+    const connect = (endpoint: Endpoint): Bus => this.#connect(endpoint, service);
+    if (direct) this.#neighbours = new Neighbours({ control, topics, log, connect, now: monotonicMs });
     const worker = new Worker({
       ...this.#options,
+      door: opened?.bus,
+      neighbours: this.#neighbours,
       id,
       control,
       data,
@@ -85,6 +107,10 @@ export class WorkerPart implements Part {
     this.#profile = undefined;
     await this.#worker?.stop();
     this.#worker = undefined;
+    await this.#neighbours?.stop();
+    this.#neighbours = undefined;
+    await this.#options.door?.close();
+    this.#endpoint = undefined;
     await this.#options.executor.stop();
   }
 
@@ -93,6 +119,27 @@ export class WorkerPart implements Part {
   }
 
   details(): Partial<Status> {
-    return this.#worker?.details() ?? {};
+    const { counters, ...details } = this.#worker?.details() ?? {};
+    const endpoint = this.#endpoint;
+    return {
+      ...details,
+      ...(endpoint === undefined ? {} : { endpoint }),
+      counters: { ...counters, ...this.#neighbours?.counters(), ...this.#options.door?.counters() },
+    };
+  }
+
+  /** A bus to the door of another worker; where that is on the machine of the broker, by the name this one has for it. */
+  #connect({ url, key }: Endpoint, { id, log, channels }: Service): Bus {
+    const address = new URL(url);
+    const { brokerHost } = this.#options;
+    if (address.hostname === 'broker' && brokerHost !== undefined) address.hostname = brokerHost;
+    return new MqttBus({
+      url: address.href,
+      username: id,
+      password: key,
+      ...DIRECT,
+      maxMessageBytes: Math.min(channels.data.maxMessageBytes, DEFAULT_MAX_MESSAGE_BYTES),
+      log: log.child({ channel: 'direct' }),
+    });
   }
 }

@@ -31,8 +31,10 @@ interface Served {
   state: PlanState['state'];
   readonly sessions: Map<string, number>;
   error: { code: ErrorCode; message: string } | undefined;
-  /** Whether it is still the newest of its pipeline. */
+  /** Whether it is still the newest of its pipeline, or the fallback of that. */
   current: boolean;
+  /** Whether it stands in for another. */
+  fallback: boolean;
   lastUsed: number;
   attempts: number;
   retry: NodeJS.Timeout | undefined;
@@ -59,32 +61,37 @@ export class PlanSessions {
     this.#shelf = new ModelShelf({ ...deps, signal: this.#ended.signal });
   }
 
-  /** A plan is in force now; also one that was, and is again, or whose store has moved. */
+  /** A plan is in force now, with its fallback; also one that was, and is again, or whose store has moved. */
   announce(plan: AnnouncedPlan): void {
     for (const served of this.#served.values()) {
       if (served.plan.pipeline === plan.pipeline) served.current = false;
     }
-    let served = this.#served.get(plan.digest);
-    if (served === undefined) {
-      const { now } = this.#deps;
-      served = {
-        plan,
-        state: 'loading',
-        sessions: new Map(),
-        error: undefined,
-        current: true,
-        lastUsed: now(),
-        attempts: 0,
-        retry: undefined,
-      };
-      this.#served.set(plan.digest, served);
-      void this.#load(served);
-    } else {
-      served.plan = plan;
-      served.current = true;
-      if (served.state === 'failed') this.#loadAgain(served);
-    }
+    const first = this.#serve(plan, false);
+    if (plan.fallback !== undefined) void this.#serve(plan.fallback, true, first);
     this.#deps.changed();
+  }
+
+  /** `after`: what is waited for before anything is loaded. */
+  #serve(plan: AnnouncedPlan, fallback: boolean, after?: Promise<void>): Promise<void> | undefined {
+    const known = this.#served.get(plan.digest);
+    if (known !== undefined) {
+      Object.assign(known, { plan, fallback, current: true });
+      if (known.state === 'failed') this.#loadAgain(known);
+      return undefined;
+    }
+    const served: Served = {
+      plan,
+      state: 'loading',
+      sessions: new Map(),
+      error: undefined,
+      current: true,
+      fallback,
+      lastUsed: this.#deps.now(),
+      attempts: 0,
+      retry: undefined,
+    };
+    this.#served.set(plan.digest, served);
+    return after === undefined ? this.#load(served) : after.then(() => this.#load(served));
   }
 
   /** The pipeline is no more. Returns the digests of its plans. */
@@ -158,12 +165,14 @@ export class PlanSessions {
 
   #replaced({ plan }: Served): boolean {
     for (const other of this.#served.values()) {
-      if (other.current && other.plan.pipeline === plan.pipeline) return other.state === 'ready';
+      if (other.current && !other.fallback && other.plan.pipeline === plan.pipeline)
+        return other.state === 'ready';
     }
     return true;
   }
 
   async #load(served: Served): Promise<void> {
+    if (!this.#serves(served)) return;
     const { plan } = served;
     const { log, storeOf, mayRun, changed, now } = this.#deps;
     const wanted = new Set<string>();

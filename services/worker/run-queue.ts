@@ -67,6 +67,13 @@ export class RunQueue<T extends Queued> {
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
+  /** Forgets what waits of those that fit, and returns it. */
+  drop(fits: (entry: T) => boolean): T[] {
+    const dropped = [...this.#waiting.values()].filter(fits);
+    for (const { key } of dropped) this.#waiting.delete(key);
+    return dropped;
+  }
+
   /** Forgets what waits; what runs goes on. */
   clear(): void {
     this.#waiting.clear();

@@ -4,6 +4,7 @@ import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
 import { parseAnnouncement } from '../core/control/documents.ts';
 import { Inbox } from '../core/control/inbox.ts';
+import { expectPictures } from '../core/control/picture-codec.ts';
 import { type AnnouncedPlan, PlanWatch } from '../core/control/plan-watch.ts';
 import type { Task } from '../core/flow/plan-index.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
@@ -14,12 +15,15 @@ import type { Log } from '../core/runtime/log.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import type { Received } from '../core/wire/assembler.ts';
 import { BodyPool } from '../core/wire/body-pool.ts';
+import { CODEC_NAMES, isPictureCodec } from '../core/wire/codecs.ts';
 import { messagePieces } from '../core/wire/decode.ts';
 import type { MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
+import { attemptOf } from './attempt-of.ts';
 import { outputPieces } from './deliver.ts';
 import type { Executor } from './executor/executor.ts';
 import { Gathering } from './gathering.ts';
 import { PromptCollector } from './lean-memory.ts';
+import type { Neighbours } from './neighbours.ts';
 import { Outbox } from './outbox.ts';
 import { PlanSessions } from './plan-sessions.ts';
 import { type Queued, RunQueue } from './run-queue.ts';
@@ -44,6 +48,10 @@ export interface WorkerDeps {
   readonly slots: number;
   /** Stands for the host "broker" in the address of a model store. */
   readonly brokerHost?: string | undefined;
+  /** The worker's own broker, where its inbox is as well. */
+  readonly door?: Bus | undefined;
+  /** Ways to the own brokers of other workers. */
+  readonly neighbours?: Neighbours | undefined;
   /** Keeps little memory beside what it works on, at the price of some time; false by default. */
   readonly lean?: boolean | undefined;
   /** The status says something new. */
@@ -82,7 +90,7 @@ const MOST_BYTES = {
 
 export class Worker {
   readonly #deps: WorkerDeps;
-  readonly #inbox: Inbox;
+  readonly #inboxes: readonly Inbox[];
   readonly #plans: PlanWatch;
   readonly #sessions: PlanSessions;
   readonly #queue: RunQueue<Job>;
@@ -100,7 +108,9 @@ export class Worker {
     this.#collector = deps.lean ? new PromptCollector() : undefined;
     const { id, control, data, topics, log, executor, blobs, slots, changed } = deps;
     const topic = topics.build('inbox', { role: 'worker', id });
-    this.#inbox = new Inbox({ data, topic, log, handle: (message) => this.#receive(message) });
+    this.#inboxes = [data, ...(deps.door === undefined ? [] : [deps.door])].map(
+      (bus) => new Inbox({ data: bus, topic, log, handle: (message) => this.#receive(message) }),
+    );
     const bytes = deps.lean ? MOST_BYTES.lean : MOST_BYTES.ample;
     const pool = new BodyPool(bytes.pool);
     this.#outbox = new Outbox({
@@ -111,6 +121,7 @@ export class Worker {
       counters: this.#counters,
       pool,
       keptBytes: bytes.kept,
+      neighbours: deps.neighbours,
     });
     this.#sessions = new PlanSessions({
       executor,
@@ -125,7 +136,7 @@ export class Worker {
       control,
       topics,
       parse: parseAnnouncement,
-      announced: (plan) => this.#sessions.announce(plan),
+      announced: (plan) => this.#announced(plan),
       withdrawn: (pipeline) => this.#forget(this.#sessions.withdraw(pipeline)),
       rejected: (about, reason) => log.warn({ topic: about }, `plan refused: ${reason}`),
     });
@@ -140,7 +151,7 @@ export class Worker {
 
   async start(): Promise<void> {
     this.#collector?.start();
-    await this.#inbox.start();
+    for (const inbox of this.#inboxes) await inbox.start();
     await this.#plans.start();
     this.#sweep = setInterval(() => this.#tidy(), SWEEP_MS);
     this.#sweep.unref();
@@ -160,7 +171,7 @@ export class Worker {
     this.#draining = true;
     this.#queue.clear();
     await this.#plans.stop();
-    await this.#inbox.stop();
+    for (const inbox of this.#inboxes) await inbox.stop();
     this.#sessions.stop();
   }
 
@@ -170,31 +181,45 @@ export class Worker {
 
   /** Why this is no moment to measure anything: tasks here, or messages since this was last asked. Cheap. */
   busy(): string | undefined {
-    if (this.#inbox.heardMore() || this.#queue.busy) return 'frames flow';
+    // Every one is asked: each answers for the time since it was.
+    const heard = this.#inboxes.filter((inbox) => inbox.heardMore());
+    if (heard.length > 0 || this.#queue.busy) return 'frames flow';
     return this.#sessions.loading ? 'a plan is being loaded' : undefined;
   }
 
   /** The worker's part of its status. */
   details(): Partial<Status> {
-    const { slots, pins, executor } = this.#deps;
+    const { slots, pins, executor, lean } = this.#deps;
     const gathered = new Counters();
     for (const gathering of this.#gatherings.values()) {
       for (const [name, count] of Object.entries(gathering.counters())) gathered.add(name, count);
+    }
+    for (const inbox of this.#inboxes) {
+      for (const [name, count] of Object.entries(inbox.counters())) gathered.add(name, count);
     }
     return {
       slots,
       ...(pins === undefined ? {} : { pins: pins.map((pin) => ({ ...pin })) }),
       plans: this.#sessions.states(),
+      codecs: CODEC_NAMES.filter((codec) => !lean || !isPictureCodec(codec)),
+      keepsStrips: true,
       executor: executor.describe(),
       platform: `${process.platform}-${process.arch}`,
       counters: {
         ...this.#counters.snapshot(),
         'tasks.waiting': this.#queue.length,
         'sessions.created': this.#sessions.created,
+        ...this.#outbox.keptCounters(),
         ...gathered.snapshot(),
-        ...this.#inbox.counters(),
       },
     };
+  }
+
+  #announced(plan: AnnouncedPlan): void {
+    const { plan: document, tasks } = plan.index;
+    const pictures = document.transfers.filter(({ codec }) => isPictureCodec(codec));
+    if (pictures.some(({ to }) => this.#mayRun(tasks.get(to) as Task))) expectPictures();
+    this.#sessions.announce(plan);
   }
 
   #mayRun({ block, index, devices }: Task): boolean {
@@ -215,6 +240,7 @@ export class Worker {
     if (kind === 'task') this.#task(message);
     else if (kind === 'data') this.#data(message);
     else if (kind === 'want') this.#outbox.sendAgain(message.meta);
+    else if (kind === 'close') this.#abandon(message.meta);
     else this.#counters.add(`refused.kind-${kind}`);
   }
 
@@ -262,13 +288,8 @@ export class Worker {
       this.#counters.add('refused.unknown-plan');
       return;
     }
-    let gathering = this.#gatherings.get(plan.digest);
-    if (gathering === undefined) {
-      gathering = new Gathering(plan, this.#deps.id);
-      this.#gatherings.set(plan.digest, gathering);
-    }
     const receivedMs = monotonicMs();
-    for (const ready of gathering.accept(meta, pieces, receivedMs)) {
+    for (const ready of this.#gatheringOf(plan).accept(meta, pieces, receivedMs)) {
       this.#enqueue({
         plan,
         ...ready,
@@ -279,6 +300,31 @@ export class Worker {
     }
   }
 
+  /** The splitter has given an attempt at a frame up. */
+  #abandon(meta: MessageMeta): void {
+    const { plan: digest = '', frame = '' } = meta;
+    const plan = this.#sessions.plan(digest);
+    if (plan === undefined) return;
+    this.#gatheringOf(plan).abandon(meta);
+    this.#outbox.forget(meta);
+    const attempt = attemptOf(meta);
+    const given = (job: Job): boolean =>
+      job.plan.digest === digest && job.meta.frame === frame && attemptOf(job.meta) <= attempt;
+    for (const job of this.#queue.drop(given)) {
+      this.#counters.add('tasks.dropped.abandoned');
+      job.release?.();
+    }
+  }
+
+  #gatheringOf(plan: AnnouncedPlan): Gathering {
+    let gathering = this.#gatherings.get(plan.digest);
+    if (gathering === undefined) {
+      gathering = new Gathering(plan, this.#deps.id);
+      this.#gatherings.set(plan.digest, gathering);
+    }
+    return gathering;
+  }
+
   #enqueue(job: Omit<Job, 'session' | 'key' | 'from'>): void {
     const { plan, task, meta } = job;
     const session = this.#sessions.find(plan.digest, task.model ?? '')?.session;
@@ -286,7 +332,9 @@ export class Worker {
       this.#outbox.refuse(meta, 'no-worker', `the sub-model of task ${task.id} is not loaded here`);
       return;
     }
-    const key = `${plan.digest} ${meta.frame} ${task.id}`;
+    // Where strips travel, what an earlier attempt makes is nothing to this one.
+    const attempt = plan.index.gatherers.size > 0 ? attemptOf(meta) : 1;
+    const key = `${plan.digest} ${meta.frame} ${task.id} ${attempt}`;
     const outcome = this.#queue.push({ ...job, session, key, from: meta.reply ?? '' });
     if (outcome === 'replaced') this.#counters.add('tasks.repeated');
     if (outcome === 'full')
@@ -324,7 +372,7 @@ export class Worker {
     const now = monotonicMs();
     for (const gathering of this.#gatherings.values()) {
       for (const want of gathering.overdue(now)) {
-        this.#counters.add('strips.wanted');
+        this.#counters.add(want.lost ? 'strips.lost' : 'strips.wanted');
         this.#outbox.ask(want);
       }
     }
@@ -333,6 +381,7 @@ export class Worker {
   #tidy(): void {
     const now = monotonicMs();
     for (const gathering of this.#gatherings.values()) gathering.expire(now);
+    this.#deps.neighbours?.tidy();
     this.#forget(this.#sessions.retireIdle());
   }
 

@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type OpenedModel, openAnalysed } from '../../services/controller/prepare.ts';
 import { type CodecCheck, Planner } from '../../services/controller/replan/planner.ts';
+import { parseAnnouncement } from '../../services/core/control/documents.ts';
 import type { Device, Fleet } from '../../services/core/planning/cost/fleet.ts';
 import type { Draft } from '../../services/core/planning/draft.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
+import type { Plan } from '../../services/core/schema/generated/plan.ts';
+import { announcement } from '../support/announced.ts';
 import { temporaryFolder } from '../support/cluster.ts';
 import { ModelBuilder } from '../support/model-builder.ts';
 
@@ -117,6 +120,18 @@ test('throughput is predicted in a steady stream', () => {
   const alone = plan(fleetOf([device('a')]));
   const { framesPerSecond } = predict(draft, three());
   expect(framesPerSecond).toBeGreaterThan(2 * predict(alone, three()).framesPerSecond);
+});
+
+test('a plan whose tiles stay comes with the whole model on two devices, which workers take as its fallback', async () => {
+  const slow = fleetOf(['a', 'b', 'c'].map((id) => device(id, 10)));
+  const { draft, plan } = await planner().settle(slow);
+  expect(draft.strategy).toBe('halo');
+  const fallback = plan.fallback?.plan as Plan;
+  expect(fallback.tasks.filter(({ kind }) => kind === 'run').map(({ devices }) => devices?.length)).toEqual([
+    2,
+  ]);
+  const document = Buffer.from(JSON.stringify(announcement(plan.plan, {}, fallback)));
+  expect(parseAnnouncement(document).fallback?.digest).toBe(plan.fallback?.digest);
 });
 
 describe('codecs that change values', () => {

@@ -41,7 +41,7 @@ test('an answer that comes twice, or belongs to no block, counts once or not', (
 });
 
 test('a frame nothing is said of has a minute, and stamps that run backwards cost nothing', () => {
-  const record = new FrameRecord('f', meta({ extra: { attempt: 2 } }), 1_000);
+  const record = new FrameRecord('f', meta({ kind: 'open', extra: { attempt: 2 } }), 1_000);
   expect(record).toMatchObject({ deadlineAt: 61_000, source: 'unknown', sequence: 0, attempt: 2 });
   record.taskArrived(index, meta({ task: 'b0.t0', startedMs: 9, endedMs: 1 }), 1_200);
   expect(record.timings(index)).toMatchObject([{ ms: 0, slowestTileMs: 0, slowestWorker: 'unknown' }]);

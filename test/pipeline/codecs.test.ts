@@ -1,14 +1,16 @@
-/** Codecs through real services: bytes inside the sub-models, deflated on the wire in both directions. */
+/** Codecs through real services: bytes inside the sub-models, deflated on the wire in both directions; pictures of pixels. */
 
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { prepareDraft } from '../../services/controller/prepare.ts';
+import { openAnalysed, prepareDraft } from '../../services/controller/prepare.ts';
 import { Connections } from '../../services/core/bus/connections.ts';
 import { withCutCodecs } from '../../services/core/graph/cut-codecs.ts';
 import { settle } from '../../services/core/vision/settings.ts';
 import { Assembler } from '../../services/core/wire/assembler.ts';
 import type { MessageMeta } from '../../services/core/wire/message.ts';
 import { compare } from '../../tools/compare.ts';
-import { FRAMES, PIPELINE, startCluster, type TestCluster } from '../support/cluster.ts';
+import { FRAMES, PIPELINE, startCluster, type TestCluster, temporaryFolder } from '../support/cluster.ts';
 import { draftOf } from '../support/drafts.ts';
 import { encodeGraph } from '../support/encode-graph.ts';
 import { residualNetwork } from '../support/networks.ts';
@@ -21,6 +23,7 @@ const LIMIT_MS = 30_000;
 /** A sum that differs in its last bit may round to the next step; one step moves the output by less. */
 const TOLERANCE = 0.02;
 
+const folder = temporaryFolder();
 let it: TestCluster;
 let listener: Connections;
 /** Metadata of the messages with tensors that came past. */
@@ -49,7 +52,7 @@ beforeAll(async () => {
   it = await startCluster({ workers: 2, threads: 1 });
   listener = new Connections({ ...it.cluster.address, service: 'listener' });
   await listener.start();
-  const assembler = new Assembler({ now: () => 0 });
+  const assembler = new Assembler({ now: () => 0, pictures: true });
   await listener.data.subscribe('tilepipe/+/+/in', ({ topic, payload }) => {
     const message = assembler.accept(topic, payload);
     if (message === undefined || message.tensors.length === 0) return;
@@ -58,6 +61,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
+  folder.remove();
   await listener.stop();
   await it.stop();
 });
@@ -97,4 +101,31 @@ test('a cut in bytes, deflated, and an input that is deflated', async () => {
   await came('b0.t1', 'data', { [wire]: 'deflate' });
   await came('b1.t0', 'task', { [wire]: 'deflate' });
   await came('b1.t0', 'data', {});
+});
+
+test.each([
+  ['png', {}, 1e-5],
+  ['jpeg', { b: 'uint8' }, 0.1],
+] as const)('pixels as %s, other tensors by %j', async (picture, more, tolerance) => {
+  const model = residualNetwork();
+  const path = join(folder.path, 'pixels.onnx');
+  writeFileSync(path, model);
+  const opened = await openAnalysed(path, { pixels: { preprocess: { divide: 255 } } });
+  const [input] = opened.graph.inputs.map(({ name }) => name) as [string];
+  const draft = draftOf(opened, [
+    { upTo: 'Tanh', mode: 'tile', shares: [1, 1] },
+    { mode: 'tile', shares: [1, 1] },
+  ]);
+  const wire = { [input]: picture, ...more };
+  const prepared = await prepareDraft(opened, PIPELINE, { ...draft, wire }, it.blobs);
+  expect(prepared.plan.accuracy).toBe(picture === 'png' ? undefined : 'budgeted');
+  await it.cluster.deploy(prepared, { ...settle({ answer: { task: 'tensors' } }) }, FRAMES);
+  const bytes = Uint8Array.from({ length: 24 * 32 * 3 }, (_, i) => 128 + 90 * Math.sin(i / 200));
+  const frame = { name: input, dtype: 'uint8', shape: [1, 24, 32, 3], bytes } as const;
+  const { result, tensors } = await it.client.send([frame], LIMIT_MS);
+  expect(result.error).toBeUndefined();
+  const whole = await wholeModel(encodeGraph(opened.graph));
+  expect(compare(tensors, await whole.run([frame])).maxRelDiff).toBeLessThanOrEqual(tolerance);
+  await came('b0.t0', 'task', { [input]: picture });
+  await came('b0.t1', 'data', more);
 });

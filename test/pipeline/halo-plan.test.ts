@@ -1,13 +1,17 @@
 /** A plan written by hand in which two workers keep their tiles and exchange strips, without the merger in between. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { preparePlan } from '../../services/controller/prepare.ts';
+import { Connections } from '../../services/core/bus/connections.ts';
 import { planDigest, validatePlan } from '../../services/core/flow/plan-index.ts';
 import type { Plan } from '../../services/core/schema/generated/plan.ts';
+import type { Result } from '../../services/core/schema/generated/result.ts';
+import { gridCover } from '../../services/core/tiling/cover.ts';
 import { settle } from '../../services/core/vision/settings.ts';
 import { compare } from '../../tools/compare.ts';
 import { FRAMES, PIPELINE, startCluster, type TestCluster } from '../support/cluster.ts';
 import { ModelBuilder } from '../support/model-builder.ts';
-import { wholeModel } from '../support/ort.ts';
+import { type WholeModel, wholeModel } from '../support/ort.ts';
 import { randomValues } from '../support/random-values.ts';
 import { floatTensor } from '../support/tensors.ts';
 
@@ -53,10 +57,33 @@ function uncutModel(): Uint8Array {
 }
 
 let it: TestCluster;
+let listener: Connections;
+let uncut: WholeModel;
+/** Frames of the results published. */
+const results: string[] = [];
+let sent = 0;
 beforeAll(async () => {
-  it = await startCluster({ workers: 2 });
+  it = await startCluster({ workers: 2, threads: 1 });
+  uncut = await wholeModel(uncutModel());
+  listener = new Connections({ ...it.cluster.address, service: 'listener' });
+  await listener.start();
+  await listener.control.subscribe('tilepipe/result/#', ({ payload }) => {
+    results.push((JSON.parse(payload.toString()) as { frame: string }).frame);
+  });
 });
-afterAll(() => it.stop());
+afterAll(async () => {
+  await listener.stop();
+  await it.stop();
+});
+
+/** One frame, which must be right. */
+async function frame(): Promise<Result> {
+  const input = floatTensor('image', SHAPE, randomValues(`halo ${sent++}`, SHAPE));
+  const { result, tensors } = await it.client.send([input], 60_000);
+  expect(result.error).toBeUndefined();
+  expect(compare(tensors, await uncut.run([input])).maxRelDiff).toBeLessThanOrEqual(1e-5);
+  return result;
+}
 
 async function haloPlan(): Promise<Plan> {
   const height = HALF + 1;
@@ -129,13 +156,43 @@ test('workers exchange halo strips directly, and the frame equals the uncut mode
   const digest = planDigest(plan);
   await it.cluster.controller.rollOut({ plan: { plan, digest }, settings, frames: FRAMES });
   await it.cluster.controller.whenReady(digest, 2, 60_000);
-  const uncut = await wholeModel(uncutModel());
-  for (let seed = 0; seed < 20; seed++) {
-    const input = floatTensor('image', SHAPE, randomValues(`halo ${seed}`, SHAPE));
-    const { result, tensors } = await it.client.send([input], 20_000);
-    expect(result.error).toBeUndefined();
-    expect(compare(tensors, await uncut.run([input])).maxRelDiff).toBeLessThanOrEqual(1e-5);
+  for (let count = 0; count < 20; count++) {
+    const result = await frame();
     // Only the two tiles of the last block pass through the merger: none of `middle` does.
     expect(result.bytes?.moved).toBe(CHANNELS * SIDE * SIDE * 4);
   }
+});
+
+/** A second for each attempt, and as many of them as it takes on a busy machine. */
+const PATIENT = { ...FRAMES, attempts: 60 };
+
+test('a worker that is killed, and one that hangs, cost no frame: the others go by the fallback', async () => {
+  const plan = await haloPlan();
+  const digest = planDigest(plan);
+  const fallback = await preparePlan(await it.open(uncutModel()), PIPELINE, gridCover(1, 1), it.blobs);
+  const settings = { ...settle({ answer: { task: 'tensors' } }) };
+  const { controller } = it.cluster;
+  await controller.rollOut({ plan: { plan, digest, fallback }, settings, frames: PATIENT });
+  for (const each of [digest, fallback.digest]) await controller.whenReady(each, 2, 60_000);
+  expect((await frame()).plan).toBe(digest);
+
+  const kill = (signal: NodeJS.Signals): void => it.cluster.workers.at(-1)?.kill(signal);
+
+  const among = Promise.all(Array.from({ length: 6 }, frame));
+  kill('SIGKILL');
+  await among;
+  expect((await frame()).plan).toBe(fallback.digest);
+
+  it.cluster.addWorkers([{ id: 'worker-1' }]);
+  await controller.whenReady(digest, 2, 60_000);
+  while ((await frame()).plan !== digest);
+  const before = Promise.all(Array.from({ length: 6 }, frame));
+  kill('SIGSTOP');
+  await before;
+  expect((await frame()).plan).toBe(fallback.digest);
+  kill('SIGCONT');
+  // What it still had to do is nobody's any more.
+  await Promise.all(Array.from({ length: 4 }, frame));
+  await expect.poll(() => results.length).toBe(sent);
+  expect(new Set(results).size).toBe(sent);
 });

@@ -11,7 +11,9 @@ import numpy as np
 
 ENVELOPE = struct.Struct("<4sBBHHHIIQI")
 MAGIC, VERSION = b"TPIP", 1
-KINDS = ["frame", "open", "task", "data", "done", "error", "close", "result"]
+KINDS = ["frame", "open", "task", "data", "done", "error", "close", "result", "want"]
+# Pictures are left to those who have an image library.
+CODECS = ["raw", "fp16", "uint8", "deflate", "fp16+deflate", "uint8+deflate"]
 MAX_BODY, MAX_HEADER, MAX_MESSAGE = 256 << 20, 65536, 900_000
 DTYPES = {
     "F32": np.float32, "F16": np.float16, "F64": np.float64, "BOOL": np.bool_,
@@ -19,7 +21,7 @@ DTYPES = {
     "I32": np.int32, "U32": np.uint32, "I64": np.int64, "U64": np.uint64,
 }  # fmt: skip
 NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
-JSON_FIELDS = {"regions", "codecs", "packed", "extra"}
+JSON_FIELDS = {"regions", "codecs", "scales", "packed", "extra"}
 TIME_FIELDS = {"deadlineMs", "receivedMs", "startedMs", "endedMs"}
 # An answer repeats these: one that is too long would leave it no room.
 MOST_UNITS = dict.fromkeys(("sender", "pipeline", "plan", "frame", "source", "task", "code"), 128)
@@ -94,11 +96,14 @@ def decode(body, kind):
         for field in TIME_FIELDS & meta.keys():
             meta[field] = float(meta[field])
         for name, codec in meta.get("codecs", {}).items():
-            need(codec in ("raw", "fp16", "deflate"), f"codec {codec}")
-            if codec == "fp16":
-                tensors[name] = tensors[name].astype(np.float32)
-            if codec == "deflate":
+            need(codec in CODECS, f"codec {codec}")
+            if codec.endswith("deflate"):
                 tensors[name] = inflated(tensors[name], meta["packed"][name])
+            if codec.startswith("fp16"):
+                need(tensors[name].dtype == np.float16, "halves")
+                tensors[name] = tensors[name].astype(np.float32)
+            if codec.startswith("uint8"):
+                tensors[name] = dequantised(tensors[name], *meta["scales"][name])
         return meta, tensors
     except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
         raise NotAMessage(f"header: {error!r}") from error
@@ -122,6 +127,41 @@ def inflated(row, packed):
     return array_of({**packed, "data_offsets": [0, size]}, data)
 
 
+def dequantised(steps, scale, zero):
+    """Single precision of bytes: by a table, for there are 256 of them."""
+    need(steps.dtype == np.uint8 and 0 < scale < float("inf") and zero in range(256), "scale")
+    with np.errstate(over="ignore"):
+        values = ((np.arange(256) - zero) * float(scale)).astype(np.float32)
+    return values[steps]
+
+
+def quantised(array):
+    """The bytes of an array with their scale, or None where they cannot stand for its values."""
+    low, high = (float(array.min(initial=0)), float(array.max(initial=0)))
+    if not high - low <= 1e38:
+        return None
+    scale = (high - low) / 255 or 1.0
+    zero = round(-low / scale)
+    return np.clip(np.rint(array.astype(np.float64) / scale) + zero, 0, 255).astype(np.uint8), [scale, zero]
+
+
+def written(array, codec):
+    """(array as it travels, codec, scale, packed) for the codec that the plan asks for."""
+    value, scale, packed = codec.partition("+")[0], None, None
+    if value == "fp16":
+        array = array.astype(np.float16)
+    if value == "uint8":
+        array, scale = quantised(array) or (array, None)
+    kept = [] if value == "deflate" or (value == "uint8" and scale is None) else [value]
+    if codec.endswith("deflate"):
+        packer = zlib.compressobj(1, zlib.DEFLATED, -15)
+        data = packer.compress(np.ascontiguousarray(array).tobytes()) + packer.flush()
+        if len(data) < array.nbytes:
+            packed = {"dtype": NAMES[array.dtype], "shape": list(array.shape)}
+            array, kept = np.frombuffer(data, np.uint8), [*kept, "deflate"]
+    return array, "+".join(kept) or "raw", scale, packed
+
+
 def array_of(entry, data):
     dtype, shape, (begin, end) = np.dtype(DTYPES[entry["dtype"]]), entry["shape"], entry["data_offsets"]
     need(len(shape) <= 8 and all(isinstance(extent, int) and extent >= 0 for extent in shape), "shape")
@@ -134,8 +174,15 @@ def array_of(entry, data):
 
 def encode(meta, tensors):
     """The MQTT payloads of one message."""
-    codecs = meta.get("codecs") or {}
-    arrays = {name: a.astype(np.float16) if codecs.get(name) == "fp16" else a for name, a in tensors.items()}
+    wanted = meta.get("codecs") or {}
+    forms = {name: written(array, wanted.get(name, "raw")) for name, array in tensors.items()}
+    arrays = {name: array for name, (array, *_) in forms.items()}
+    coding = {"codecs": {}, "scales": {}, "packed": {}}
+    for name, (_, codec, scale, packed) in forms.items():
+        coding["codecs"] |= {name: codec} if codec != "raw" else {}
+        coding["scales"] |= {name: scale} if scale else {}
+        coding["packed"] |= {name: packed} if packed else {}
+    meta = meta | {key: value or None for key, value in coding.items()}
     # The widest elements first: then every tensor is aligned.
     arrays = dict(sorted(arrays.items(), key=lambda item: -item[1].itemsize))
     text = {

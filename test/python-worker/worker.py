@@ -29,6 +29,7 @@ CACHE = pathlib.Path(os.environ.get("TILEPIPE_CACHE") or pathlib.Path.home() / "
 STATUS, INBOX = f"{ROOT}/status/worker/{ID}", f"{ROOT}/worker/{ID}/in"
 SLOTS = 2
 PASSED_ON = ("pipeline", "plan", "frame", "sequence", "source", "task", "reply", "merger", "splitter")
+KEPT_BYTES = 32 << 20
 
 
 def now():
@@ -70,6 +71,12 @@ def crop(array, source, region):
     return array[tuple(slice(b - s, e - s) for (b, e), (s, _) in zip(region, source))]
 
 
+def attempt_of(meta):
+    """Which attempt at its frame a message belongs to: strips of different ones are kept apart."""
+    extra = meta.get("extra")
+    return extra.get("attempt", 1) if isinstance(extra, dict) else 1
+
+
 class Plan:
     def __init__(self, announcement):
         plan = announcement["plan"]
@@ -109,7 +116,7 @@ class Plan:
             if task.get("gather") != "worker" or not self.mine(task) or not self.applies(task, int(meta.get("sequence", 0))):
                 continue
             incoming = [(i, t) for i, t in enumerate(self.document["transfers"]) if t["to"] == task["id"]]
-            key = (meta["frame"], task["id"])
+            key = (meta["frame"], attempt_of(meta), task["id"])
             for i, transfer in incoming:
                 name, region = transfer["tensor"], transfer["region"]
                 at = meta.get("regions", {}).get(name)
@@ -148,6 +155,8 @@ class Worker:
     def __init__(self):
         self.plans, self.draining, self.state = {}, False, "starting"
         self.jobs, self.assembler = queue.Queue(), wire.Assembler()
+        # What went to other workers lately, the oldest first: (plan, frame, worker, task) to its messages.
+        self.kept, self.kept_bytes = {}, 0
         # Two connections: a large tile must not delay a heartbeat.
         self.control, self.data = self.client("control", f"{ROOT}/plan/+"), self.client("data", INBOX)
         self.control.will_set(STATUS, json.dumps(self.status("offline", "connection lost")), qos=1, retain=True)
@@ -161,6 +170,7 @@ class Worker:
 
     def status(self, state, reason=None):
         said = {"role": "worker", "id": ID, "state": state, "wire": [wire.VERSION], "version": "python-1", "inbox": INBOX}
+        said |= {"codecs": wire.CODECS, "keepsStrips": True}
         said |= {"slots": SLOTS, "executor": f"onnxruntime {ort.__version__}", "plans": {}}
         for plan in list(self.plans.values()):
             said["plans"][plan.digest] = {"state": plan.state}
@@ -214,7 +224,9 @@ class Worker:
                 self.last = self.data.publish(topic, payload)
 
     def answer(self, kind, meta, **more):
-        return {"kind": kind, "sender": ID} | {key: meta.get(key) for key in PASSED_ON} | more
+        passed = {key: meta.get(key) for key in PASSED_ON}
+        attempt = attempt_of(meta)
+        return {"kind": kind, "sender": ID} | passed | ({"extra": {"attempt": attempt}} if attempt != 1 else {}) | more
 
     def refuse(self, meta, code, text):
         self.send(meta.get("reply"), self.answer("error", meta, code=code, message=text))
@@ -229,8 +241,26 @@ class Worker:
                         self.run(plan, task, inputs, meta | {"task": task["id"]}, received, gathered=True)
                 elif meta["kind"] == "task":
                     self.take(plan, meta, tensors, received)
+                elif meta["kind"] == "want":
+                    self.send_again(meta)
+                elif meta["kind"] == "close" and plan:
+                    for key in [key for key in plan.gathering if key[0] == meta["frame"] and key[1] <= attempt_of(meta)]:
+                        del plan.gathering[key]
             except Exception as error:
                 self.refuse(meta, "task-failed", f"{type(error).__name__}: {error}")
+
+    def keep(self, data, worker, parts):
+        key = (data["plan"], data["frame"], worker, data["task"])
+        self.kept.setdefault(key, []).append((data, parts))
+        self.kept_bytes += sum(part.nbytes for part in parts.values())
+        while self.kept_bytes > KEPT_BYTES:
+            for _, old in self.kept.pop(next(iter(self.kept))):
+                self.kept_bytes -= sum(part.nbytes for part in old.values())
+
+    def send_again(self, meta):
+        for task in meta["extra"]["tasks"]:
+            for data, parts in self.kept.get((meta["plan"], meta["frame"], meta["sender"], task), []):
+                self.send(f"{ROOT}/worker/{meta['sender']}/in", data, parts)
 
     def take(self, plan, meta, tensors, received):
         task = plan and plan.tasks.get(meta.get("task"))
@@ -258,12 +288,13 @@ class Worker:
             told = told or (worker is None and topic == meta.get("reply"))
             parts = {name: crop(outputs[name], regions[name], region) for name, (region, _) in pieces.items()}
             where = {name: region for name, (region, _) in pieces.items()}
-            # Deflating is the sender's choice: this one does not.
-            codecs = {name: codec for name, (_, codec) in pieces.items() if codec == "fp16"}
-            data = self.answer("data", meta, regions=where, codecs=codecs or None, **stamps)
+            codecs = {name: codec for name, (_, codec) in pieces.items()}
+            data = self.answer("data", meta, regions=where, codecs=codecs, **stamps)
             if worker == ID:
                 self.jobs.put((data, parts, now()))
             else:
+                if worker:
+                    self.keep(data, worker, {name: part.copy() for name, part in parts.items()})
                 self.send(topic, data, parts)
         if not told:
             self.send(meta.get("reply"), self.answer("done", meta, **stamps))

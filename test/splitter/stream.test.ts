@@ -123,7 +123,7 @@ describe('a plan that loses a device', () => {
     expect(stream.started('a')).toBeDefined();
   });
 
-  test('a last attempt too: to lose a device is not an attempt at the frame', () => {
+  test('that costs no attempt, but who always answers that he cannot does not spin', () => {
     const { state, stream, begun, failed } = rig({ attempts: 1 });
     stream.push(frame('a', 900));
     state.plan = 'second';
@@ -132,8 +132,9 @@ describe('a plan that loses a device', () => {
       ['a', 'first', 1],
       ['a', 'second', 2],
     ]);
-    expect(begun.at(-1)).toMatchObject({ spent: 0, giveUpAt: 900 });
-    expect(failed).toEqual([]);
+    for (let again = 0; again < 20; again++) stream.replay('a', 'nobody', 'no-worker');
+    expect(begun.length).toBeLessThan(12);
+    expect(failed).toEqual([['a', 'frame-deadline']]);
   });
 });
 
@@ -158,7 +159,7 @@ describe('replay', () => {
     const { state, stream, begun, failed } = rig();
     stream.push(frame('a', 900));
     state.ready = false;
-    stream.replay('a', 'the merger went away');
+    stream.replay('a', 'the merger went away', 'wire-invalid');
     expect(stream.inFlight).toBe(1);
     state.now = 20;
     state.ready = true;
@@ -173,7 +174,7 @@ describe('replay', () => {
     const { state, stream, failed } = rig();
     stream.push(frame('a', 900));
     state.ready = false;
-    stream.replay('a', 'the merger went away');
+    stream.replay('a', 'the merger went away', 'wire-invalid');
     state.now = 900;
     stream.tick();
     expect(failed).toEqual([['a', 'no-worker']]);
@@ -184,7 +185,7 @@ describe('replay', () => {
     const { state, stream, begun } = rig();
     stream.push(frame('a', 900));
     state.ready = false;
-    stream.replay('a', 'late');
+    stream.replay('a', 'late', 'frame-deadline');
     expect(stream.close('a')).toBe(true);
     state.ready = true;
     stream.tick();
@@ -204,7 +205,7 @@ describe('replay', () => {
     const { stream, begun, failed } = rig({ attempts: 1 });
     stream.push(frame('a', 900));
     for (let refused = 0; refused < 20 && failed.length === 0; refused++)
-      stream.replay('a', 'nobody holds its sub-model', true);
+      stream.replay('a', 'nobody holds its sub-model', 'no-worker');
     expect(begun.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(failed).toEqual([['a', 'frame-deadline']]);
   });
@@ -216,5 +217,72 @@ describe('replay', () => {
     stream.end('a', 'task-failed', 'the executor refuses it');
     expect(failed).toEqual([['a', 'task-failed']]);
     expect(ids(begun)).toEqual(['a', 'b']);
+  });
+});
+
+describe('a plan with a fallback', () => {
+  /** Plans `halo` with its fallback `merge`, and `old`; those in `away` cannot run. */
+  function rigged(attempts: number) {
+    const state = { now: 0, away: new Set<string>() };
+    const merge = { digest: 'merge' } as AnnouncedPlan;
+    const halo = { digest: 'halo', fallback: merge } as AnnouncedPlan;
+    const old = { digest: 'old' } as AnnouncedPlan;
+    const begun: [string, number][] = [];
+    const failed: string[] = [];
+    const stream = new Stream({
+      limits: () => ({ maxInFlight: 4, maxWaiting: 4, attempts }),
+      now: () => state.now,
+      choose: (_, after) => {
+        const plan = [after?.fallback ?? halo, halo, old, merge].find(
+          ({ digest }) => !state.away.has(digest),
+        );
+        return plan && { plan, merger: 'm' };
+      },
+      obstacle: () => 'nobody is there',
+      begin: ({ plan, attempt }) => begun.push([plan.digest, attempt]),
+      over: () => {},
+      fail: (_, code) => failed.push(code),
+    });
+    return { state, stream, begun, failed };
+  }
+
+  test('a frame that failed under it goes on by that, whatever made it fail, and is counted by cause', () => {
+    const { stream, begun } = rigged(3);
+    for (const [id, cause] of [
+      ['a', 'strip-lost'],
+      ['b', 'device-gone'],
+      ['c', 'strip-lost'],
+    ] as const) {
+      stream.push(frame(id));
+      stream.replay(id, 'as the test says', cause);
+      // Once it has failed there it does not go back, as long as there is the fallback.
+      stream.replay(id, 'again', 'wire-invalid');
+    }
+    const each = [
+      ['halo', 1],
+      ['merge', 2],
+      ['merge', 3],
+    ];
+    expect(begun).toEqual([...each, ...each, ...each]);
+    expect(stream.counters).toMatchObject({ fallback: 6, replayed: 6 });
+    expect(Object.fromEntries(stream.causes)).toEqual({
+      'strip-lost': 2,
+      'device-gone': 1,
+      'wire-invalid': 3,
+    });
+  });
+
+  test('a lost strip costs no attempt, and without the fallback another plan does', () => {
+    const { state, stream, begun, failed } = rigged(1);
+    stream.push(frame('a'));
+    state.away.add('merge');
+    state.away.add('halo');
+    stream.replay('a', 'as the test says', 'strip-lost');
+    expect(begun).toEqual([
+      ['halo', 1],
+      ['old', 2],
+    ]);
+    expect(stream.counters.fallback).toBe(0);
+    expect(failed).toEqual([]);
   });
 });

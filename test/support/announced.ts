@@ -13,10 +13,15 @@ export const LIMITS: Announcement['frames'] = {
   attempts: 3,
 };
 
-export function announcement(plan: Plan, frames: Partial<Announcement['frames']> = {}): Announcement {
+export function announcement(
+  plan: Plan,
+  frames: Partial<Announcement['frames']> = {},
+  fallback?: Plan,
+): Announcement {
   return {
     digest: planDigest(plan),
     plan,
+    ...(fallback === undefined ? {} : { fallback: { digest: planDigest(fallback), plan: fallback } }),
     store: 'http://127.0.0.1:1',
     controller: 'test',
     settings: { ...settle({ answer: { task: 'tensors' } }) },

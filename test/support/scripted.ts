@@ -4,6 +4,7 @@ import { EmbeddedBroker } from '../../services/broker/embedded-broker.ts';
 import { LocalChannels } from '../../services/broker/local-bus.ts';
 import type { Bus } from '../../services/core/bus/bus.ts';
 import type { Channels } from '../../services/core/bus/connections.ts';
+import type { BlobCache } from '../../services/core/runtime/blobs.ts';
 import { monotonicMs } from '../../services/core/runtime/clock.ts';
 import { createLog } from '../../services/core/runtime/log.ts';
 import { Service } from '../../services/core/runtime/service.ts';
@@ -18,6 +19,9 @@ import { encodeMessage, parts } from '../../services/core/wire/encode.ts';
 import type { Message, MessageMeta, TensorData } from '../../services/core/wire/message.ts';
 import { MergerPart } from '../../services/merger/part.ts';
 import { SplitterPart } from '../../services/splitter/part.ts';
+import type { Executor } from '../../services/worker/executor/executor.ts';
+import { OrtExecutor } from '../../services/worker/executor/ort.ts';
+import { WorkerPart } from '../../services/worker/part.ts';
 import { frameBytes } from '../core/flow/plans.ts';
 import { announcement } from './announced.ts';
 import { Inbox } from './inbox.ts';
@@ -27,8 +31,8 @@ export type Deed = 'right' | 'wrong-shape' | 'error' | 'decline' | 'silent';
 
 export class House {
   readonly broker = new EmbeddedBroker({ port: 0 });
-  /** Messages of splitter and merger that get lost on the data channel. */
-  lost: (meta: MessageMeta) => boolean = () => false;
+  /** Messages of splitter, merger and real workers that get lost on the data channel; `topic` is whose inbox they are for. */
+  lost: (meta: MessageMeta, topic: string) => boolean = () => false;
   /** Whether the splitter misses results: word of them comes by the merger's close alone. */
   deaf = false;
   readonly results: Result[] = [];
@@ -73,6 +77,25 @@ export class House {
     return service;
   }
 
+  /** A real worker in this process, whose sub-models are in the folder already. */
+  async worker(
+    id: string,
+    blobs: BlobCache,
+    executor: Executor = new OrtExecutor({ threads: 1 }),
+  ): Promise<Service> {
+    const service = new Service({
+      role: 'worker',
+      id,
+      part: new WorkerPart({ executor, blobs }),
+      log: createLog(id),
+      inbox: true,
+      connect: () => this.#lossy(),
+    });
+    await service.start();
+    this.#services.unshift(service);
+    return service;
+  }
+
   service(id: string): Service {
     return this.#services.find((service) => service.id === id) as Service;
   }
@@ -88,8 +111,8 @@ export class House {
       await this.channels.data.publish(inbox, part);
   }
 
-  async announce(plan: Plan, frames: Partial<Announcement['frames']> = {}): Promise<string> {
-    const document = announcement(plan, frames);
+  async announce(plan: Plan, frames: Partial<Announcement['frames']> = {}, fallback?: Plan): Promise<string> {
+    const document = announcement(plan, frames, fallback);
     const payload = Buffer.from(JSON.stringify(document));
     await this.channels.control.publish(`tilepipe/plan/${plan.pipeline}`, payload, { qos: 1, retain: true });
     return document.digest;
@@ -123,7 +146,7 @@ export class House {
     const publish = channels.data.publish.bind(channels.data);
     channels.data.publish = async (topic, payload, options) => {
       const meta = topic.endsWith('/in') ? reader.accept(topic, payload)?.meta : undefined;
-      if (meta !== undefined && this.lost(meta)) return;
+      if (meta !== undefined && this.lost(meta, topic)) return;
       await publish(topic, payload, options);
     };
     const subscribe = channels.control.subscribe.bind(channels.control);

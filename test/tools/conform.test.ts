@@ -63,7 +63,7 @@ describe('conform', () => {
     );
     const silent = await broken([process.execPath, WORKER, 'wrong-id'], limits);
     expect(silent.W1).toContain('nothing came');
-    expect(Object.keys(silent)).toHaveLength(22);
+    expect(Object.keys(silent)).toHaveLength(25);
     await expect(conform([], limits)).rejects.toMatchObject({ code: 'usage' });
   });
 });

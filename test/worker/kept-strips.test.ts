@@ -28,12 +28,28 @@ it('finds what some tasks of a frame made for one worker', () => {
   expect(kept.find({ ...meta('f'), plan: 'q' }, 'w', new Set(['a']))).toEqual([]);
 });
 
+it('keeps those of the newest attempt, until the frame is given up', () => {
+  const kept = new KeptStrips(100);
+  const again = (attempt: number): KeptStrip => {
+    const first = strip('f', 10);
+    return { ...first, meta: { ...first.meta, extra: { attempt } } };
+  };
+  kept.keep('w', strip('f', 10));
+  kept.keep('w', again(2));
+  expect(kept.bytes).toBe(10);
+  expect(kept.find(meta('f'), 'w', new Set(['a']))).toEqual([]);
+  expect(kept.find({ ...meta('f'), extra: { attempt: 2 } }, 'w', new Set(['a']))).toHaveLength(1);
+  kept.drop(meta('f'));
+  expect([kept.bytes, kept.forgotten]).toEqual([0, 0]);
+});
+
 it('forgets the oldest frames beyond its bytes, and nothing else', () => {
   const kept = new KeptStrips(100);
   for (let frame = 0; frame < 50; frame++) {
     kept.keep('w', strip(`f${frame}`, 30));
     expect(kept.bytes).toBeLessThanOrEqual(100);
   }
+  expect(kept.forgotten).toBe(47);
   const there = (frame: number): boolean => kept.find(meta(`f${frame}`), 'w', new Set(['a'])).length > 0;
   expect([46, 47, 48, 49].map(there)).toEqual([false, true, true, true]);
 });

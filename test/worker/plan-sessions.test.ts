@@ -139,3 +139,27 @@ it('says nothing more of a plan whose loading ends after it was stopped', async 
   expect(sessions.states()).toEqual({});
   expect([...executor.loaded]).toEqual([]);
 });
+
+it('loads a fallback after its plan, and keeps both until the next plan is ready', async () => {
+  const { executor, sessions } = setUp();
+  const [plan, fallback, next] = [
+    announced(await twoTiles(shelf)),
+    announced(await twoTiles(shelf, 'Abs')),
+    announced({ ...(await twoTiles(shelf)), replicas: 1 }),
+  ];
+  const state = ({ digest }: AnnouncedPlan) => sessions.states()[digest]?.state;
+  sessions.announce({ ...plan, fallback });
+  expect([state(plan), state(fallback)]).toEqual(['loading', 'loading']);
+  await executor.finishLoad();
+  expect([state(plan), state(fallback)]).toEqual(['ready', 'loading']);
+  await executor.finishLoad();
+  expect([state(plan), state(fallback)]).toEqual(['ready', 'ready']);
+  // In force itself now, without a second load of anything.
+  sessions.announce(fallback);
+  sessions.announce({ ...next, fallback });
+  await turn();
+  expect([state(next), state(fallback), executor.loaded.size]).toEqual(['ready', 'ready', 2]);
+  expect(sessions.withdraw('p')).toHaveLength(3);
+  await turn();
+  expect(executor.loaded.size).toBe(0);
+});

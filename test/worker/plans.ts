@@ -140,7 +140,10 @@ export function taskMeta(
 }
 
 /** Two blocks of two tiles: the second reads a strip of the neighbour's, which travels directly. */
-export async function haloPlan(shelf: BlobCache, codec: 'raw' | 'fp16' = 'raw'): Promise<Plan> {
+export async function haloPlan(
+  shelf: BlobCache,
+  codec: 'raw' | 'fp16' | 'uint8' | 'uint8+deflate' = 'raw',
+): Promise<Plan> {
   const head = await model(shelf, 'x', 'y', 'Neg');
   const tail = await model(shelf, 'y', 'z', 'Abs');
   const own = (device: string): Partial<Task> => ({ devices: [device] });
@@ -176,5 +179,5 @@ export async function haloPlan(shelf: BlobCache, codec: 'raw' | 'fp16' = 'raw'):
   const transfers = plan.transfers.map((transfer) =>
     transfer.tensor === 'y' ? { ...transfer, codec } : transfer,
   );
-  return { ...plan, transfers };
+  return { ...plan, transfers, ...(codec === 'raw' ? {} : { accuracy: 'budgeted' as const }) };
 }

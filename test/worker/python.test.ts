@@ -52,17 +52,27 @@ it.skipIf(PYTHON === undefined)('computes one tile of a frame while ours compute
   expect(await end()).toBe(0);
 });
 
-it.skipIf(PYTHON === undefined)('exchanges strips with ours, without a merger', async () => {
+it.skipIf(PYTHON === undefined).each([
+  ['fp16', 0],
+  ['uint8+deflate', 0.15],
+] as const)('exchanges strips with ours as %s, without a merger', async (codec, most) => {
   const end = python('left');
   await bench.worker('right');
-  const digest = await bench.announce(await haloPlan(bench.shelf, 'fp16'));
+  const digest = await bench.announce(await haloPlan(bench.shelf, codec));
   for (const id of ['left', 'right']) await bench.planState(id, digest, 'ready');
   await bench.send('left', { meta: taskMeta(digest, 'a0', 'f'), tensors: [frameRows('x', 0, 4)] });
   await bench.send('right', { meta: taskMeta(digest, 'a1', 'f'), tensors: [frameRows('x', 4, 8)] });
   const upper = await bench.came(bench.merger, 'data', 'f', 'b0');
   const lower = await bench.came(bench.merger, 'data', 'f', 'b1');
-  expect([...floatsOf(aligned(upper.tensors[0]))]).toEqual([...floatsOf(frameRows('z', 0, 5))]);
-  expect([...floatsOf(aligned(lower.tensors[0]))]).toEqual([...floatsOf(frameRows('z', 3, 8))]);
+  for (const [came, right] of [
+    [upper, frameRows('z', 0, 5)],
+    [lower, frameRows('z', 3, 8)],
+  ] as const) {
+    const wanted = floatsOf(right);
+    const off = floatsOf(aligned(came.tensors[0])).map((got, i) => Math.abs(got - (wanted[i] as number)));
+    expect(off.length).toBe(wanted.length);
+    expect(Math.max(...off)).toBeLessThanOrEqual(most);
+  }
   expect(await end()).toBe(0);
 });
 

@@ -244,7 +244,7 @@ it('refuses what is not the task, by name, and publishes to inboxes only', async
   await bench.bus.control.subscribe('house/#', ({ topic }) => lights.push(topic));
   await bench.send('w', { meta: nowhere, tensors: [frameRows('x', 0, 3)] });
   await bench.came(bench.dispatcher, 'done', 'nowhere');
-  await bench.send('w', { meta: { kind: 'close', frame: 'x' }, tensors: [] });
+  await bench.send('w', { meta: { kind: 'open', frame: 'x' }, tensors: [] });
   await bench.send('w', { meta: taskMeta(digest, 't0', 'last'), tensors: [frameRows('x', 0, 3)] });
   await bench.came(bench.merger, 'data', 'last');
   expect(lights).toEqual([]);
@@ -252,7 +252,7 @@ it('refuses what is not the task, by name, and publishes to inboxes only', async
     'tasks.refused.wire-invalid': wrong.length,
     'refused.incomplete': 1,
     'unsent.no-address': 1,
-    'refused.kind-close': 1,
+    'refused.kind-open': 1,
     'tasks.done': 2,
   });
 });
@@ -318,8 +318,9 @@ it('exchanges strips with a neighbour without the merger, keeps its own, and run
   const strips: number[] = [];
   await bench.bus.data.subscribe('tilepipe/worker/+/in', ({ payload }) => strips.push(payload.length));
   for (const turn of [1, 2]) {
-    await bench.send('left', { meta: taskMeta(digest, 'a0', 'f'), tensors: [frameRows('x', 0, 4)] });
-    await bench.send('right', { meta: taskMeta(digest, 'a1', 'f'), tensors: [frameRows('x', 4, 8)] });
+    const again = turn > 1 ? { extra: { attempt: turn } } : {};
+    await bench.send('left', { meta: taskMeta(digest, 'a0', 'f', again), tensors: [frameRows('x', 0, 4)] });
+    await bench.send('right', { meta: taskMeta(digest, 'a1', 'f', again), tensors: [frameRows('x', 4, 8)] });
     for (const task of ['b0', 'b1']) {
       const wanted = () => bench.merger.items.filter(({ meta }) => meta.task === task).length === turn;
       await bench.merger.first(`${task} for the ${turn}. time`, wanted, 20_000);

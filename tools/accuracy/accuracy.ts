@@ -6,7 +6,7 @@ import { type AnswerBody, answer } from '../../services/core/vision/answer.ts';
 import { floatsOf } from '../../services/core/vision/floats.ts';
 import type { Settings } from '../../services/core/vision/settings.ts';
 import type { TensorData } from '../../services/core/wire/message.ts';
-import { type Agreement, agreement } from './agreement.ts';
+import { type Agreement, agreement, sameLabels } from './agreement.ts';
 import { openGraph, type RunnerDeps } from './graph-runner.ts';
 import type { Sample } from './samples.ts';
 
@@ -29,44 +29,74 @@ export interface Accuracy {
    * their class that overlaps by half. Absent where answers are raw tensors, or nothing was found in any sample.
    */
   readonly labels?: number;
+  /** Samples of whose answers both name the same classes, whatever their places; absent where answers are raw tensors. */
+  readonly equalLabels?: number;
 }
 
-/** Runs both graphs on every sample. `settings` say what an answer is. */
+/** Runs both graphs on every sample. `settings` say what an answer is, `sent` what of its inputs reaches the coded one. */
 export async function accuracyOf(
   deps: RunnerDeps,
   graph: Graph,
   coded: Pick<CodedGraph, 'graph'>,
   samples: readonly Sample[],
   settings: Pick<Settings, 'answer'>,
+  sent: (inputs: readonly TensorData[]) => Promise<readonly TensorData[]> = async (inputs) => inputs,
 ): Promise<Accuracy> {
-  const losses = new Map<string, Loss>();
-  const answers: Agreement[] = [];
+  const compared = new OutputComparison(settings);
   const plain = await openGraph(deps, graph);
   const changed = await openGraph(deps, coded.graph);
   try {
-    for (const sample of samples) {
-      const [expected, actual] = [await plain.run(sample.inputs), await changed.run(sample.inputs)];
-      for (const [at, tensor] of expected.entries()) {
-        const loss = losses.get(tensor.name) ?? new Loss();
-        losses.set(tensor.name, loss);
-        loss.add(actual[at] as TensorData, tensor);
-      }
-      const agreed = compareAnswers(sample, settings, expected, actual);
-      if (agreed !== undefined) answers.push(agreed);
-    }
+    for (const sample of samples)
+      compared.add(sample, await plain.run(sample.inputs), await changed.run(await sent(sample.inputs)));
   } finally {
     await plain.close();
     await changed.close();
   }
-  const outputs = [...losses].map(([name, loss]): OutputLoss => ({ name, ...loss.result() }));
-  const statements = answers.reduce((sum, each) => sum + each.statements, 0);
-  return {
-    samples: samples.length,
-    outputs,
-    relativeRms: Math.max(0, ...outputs.map(({ relativeRms }) => relativeRms)),
-    maxRelDiff: Math.max(0, ...outputs.map(({ maxRelDiff }) => maxRelDiff)),
-    ...(statements === 0 ? {} : { labels: answers.reduce((sum, each) => sum + each.agreed, 0) / statements }),
-  };
+  return compared.result();
+}
+
+interface ComparedAnswers extends Agreement {
+  readonly same: boolean;
+}
+
+/** Outputs of two ways to run a model, sample by sample. */
+export class OutputComparison {
+  readonly #settings: Pick<Settings, 'answer'>;
+  readonly #losses = new Map<string, Loss>();
+  readonly #answers: ComparedAnswers[] = [];
+  #samples = 0;
+
+  constructor(settings: Pick<Settings, 'answer'>) {
+    this.#settings = settings;
+  }
+
+  /** Outputs of one sample, those of one name compared with each other. */
+  add(sample: Sample, expected: readonly TensorData[], actual: readonly TensorData[]): void {
+    this.#samples++;
+    const made = expected.map(({ name }) => actual.find((tensor) => tensor.name === name) as TensorData);
+    for (const [at, tensor] of expected.entries()) {
+      const loss = this.#losses.get(tensor.name) ?? new Loss();
+      this.#losses.set(tensor.name, loss);
+      loss.add(made[at] as TensorData, tensor);
+    }
+    const compared = compareAnswers(sample, this.#settings, expected, made);
+    if (compared !== undefined) this.#answers.push(compared);
+  }
+
+  result(): Accuracy {
+    const outputs = [...this.#losses].map(([name, loss]): OutputLoss => ({ name, ...loss.result() }));
+    const answers = this.#answers;
+    const statements = answers.reduce((sum, each) => sum + each.statements, 0);
+    const agreed = answers.reduce((sum, each) => sum + each.agreed, 0);
+    return {
+      samples: this.#samples,
+      outputs,
+      relativeRms: Math.max(0, ...outputs.map(({ relativeRms }) => relativeRms)),
+      maxRelDiff: Math.max(0, ...outputs.map(({ maxRelDiff }) => maxRelDiff)),
+      ...(statements === 0 ? {} : { labels: agreed / statements }),
+      ...(answers.length === 0 ? {} : { equalLabels: answers.filter(({ same }) => same).length }),
+    };
+  }
 }
 
 function compareAnswers(
@@ -74,10 +104,11 @@ function compareAnswers(
   { answer: settings }: Pick<Settings, 'answer'>,
   expected: readonly TensorData[],
   actual: readonly TensorData[],
-): Agreement | undefined {
+): ComparedAnswers | undefined {
   if (letterbox === undefined || settings.task === 'tensors') return undefined;
   const of = (outputs: readonly TensorData[]): AnswerBody => answer(settings, outputs, letterbox);
-  return agreement(of(expected), of(actual));
+  const [a, b] = [of(expected), of(actual)];
+  return { ...agreement(a, b), same: sameLabels(a, b) };
 }
 
 class Loss {

@@ -22,6 +22,14 @@ export function agreement(a: AnswerBody, b: AnswerBody): Agreement {
   return { statements: ours.length + theirs.length, agreed: 2 * partners(ours, theirs) };
 }
 
+/** Whether two answers name the same: the best class, or the set of what was detected. */
+export function sameLabels(a: AnswerBody, b: AnswerBody): boolean {
+  if (a.classes !== undefined && b.classes !== undefined) return a.classes[0]?.index === b.classes[0]?.index;
+  const named = ({ detections = [] }: AnswerBody): string =>
+    [...new Set(detections.map(({ index }) => index))].sort((x, y) => x - y).join();
+  return named(a) === named(b);
+}
+
 /** Each takes the partner it overlaps most with, the best scores first. */
 function partners(ours: readonly Detection[], theirs: readonly Detection[]): number {
   const left = new Set(theirs);

@@ -9,6 +9,7 @@ import { type Accuracy, accuracyOf } from './accuracy.ts';
 import { calibrate } from './calibrate.ts';
 import type { RunnerDeps } from './graph-runner.ts';
 import type { Sample } from './samples.ts';
+import { asSent, lossyInputs, valueCodecs } from './sent-form.ts';
 
 export interface AccuracyBudget {
   /** Most of any output's `relativeRms`. */
@@ -33,20 +34,25 @@ export interface CheckedCodecs {
 export async function checkCodecs(
   deps: RunnerDeps,
   { graph }: Pick<OpenedModel, 'graph'>,
-  { codecs = {} }: Pick<Draft, 'codecs'>,
+  draft: Pick<Draft, 'codecs' | 'wire'>,
   samples: readonly Sample[],
   settings: Pick<Settings, 'answer'>,
   budget: AccuracyBudget = DEFAULT_BUDGET,
 ): Promise<CheckedCodecs> {
-  if (Object.values(codecs).every((codec) => codec === 'raw')) return { ranges: {} };
+  const codecs = valueCodecs(graph, draft);
+  const pictures = lossyInputs(draft);
+  if (pictures.size === 0 && Object.values(codecs).every((codec) => codec === 'raw')) return { ranges: {} };
   const bytes = tensorsOf(codecs, 'uint8');
   const { ranges } = bytes.length === 0 ? { ranges: {} } : await calibrate(deps, graph, bytes, samples);
-  const accuracy = await accuracyOf(deps, graph, withCutCodecs(graph, codecs, ranges), samples, settings);
+  const coded = withCutCodecs(graph, codecs, ranges);
+  const accuracy = await accuracyOf(deps, graph, coded, samples, settings, (inputs) =>
+    asSent(inputs, pictures),
+  );
   const excess = overBudget(accuracy, budget);
   if (excess !== undefined)
     throw new TilepipeError(
       'accuracy-refused',
-      `${describe(codecs)}: ${excess} (${accuracy.samples} samples).`,
+      `${describe(codecs, pictures.size)}: ${excess} (${accuracy.samples} samples).`,
     );
   return { ranges, accuracy };
 }
@@ -66,12 +72,12 @@ function tensorsOf(codecs: Readonly<Record<string, CutCodec>>, codec: CutCodec):
   return Object.keys(codecs).filter((tensor) => codecs[tensor] === codec);
 }
 
-function describe(codecs: Readonly<Record<string, CutCodec>>): string {
+function describe(codecs: Readonly<Record<string, CutCodec>>, pictures: number): string {
   const counts = (['uint8', 'fp16'] as const).flatMap((codec) => {
     const { length } = tensorsOf(codecs, codec);
     return length === 0 ? [] : [`${length} ${length === 1 ? 'tensor' : 'tensors'} as ${codec}`];
   });
-  return counts.join(', ');
+  return [...counts, ...(pictures === 0 ? [] : ['the input as JPEG'])].join(', ');
 }
 
 function percent(share: number): string {

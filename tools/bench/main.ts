@@ -17,12 +17,13 @@ import { benchDeepThings } from './deepthings/bench.ts';
 import { benchHotEdge } from './hotedge/bench.ts';
 import { benchIdle } from './idle.ts';
 import { benchMemory } from './memory.ts';
+import { benchMessages } from './messages.ts';
 import { type PairOptions, pairedRuns, sharedModel } from './pipeline-bench.ts';
 import { benchPrediction } from './prediction/bench.ts';
 import { atLeast, atMost, type BenchReport, rounded, type Target } from './report.ts';
 import { benchSearch } from './search/bench.ts';
 import { benchThroughput } from './throughput/bench.ts';
-import { benchWire } from './wire.ts';
+import { benchWire } from './wire/bench.ts';
 
 /** Of the benches on emulated devices. */
 interface Flags {
@@ -31,10 +32,16 @@ interface Flags {
   readonly repetitions?: number | undefined;
   /** File of the picture. */
   readonly svg?: string | undefined;
+  /** `wire`: networks, separated by commas; `all`. */
+  readonly models?: string | undefined;
+  /** `wire`: `halo` or `merge` instead of what the planner chooses. */
+  readonly plan?: string | undefined;
+  /** `wire`: of the link that swings. */
+  readonly minutes?: number | undefined;
 }
 
 const BENCHES: Readonly<Record<string, (flags: Flags) => Promise<BenchReport>>> = {
-  wire: wireBench,
+  messages: messagesBench,
   cheap: cheapBench,
   parallel: parallelBench,
   memory: benchMemory,
@@ -44,15 +51,16 @@ const BENCHES: Readonly<Record<string, (flags: Flags) => Promise<BenchReport>>> 
   deepthings: benchDeepThings,
   prediction: benchPrediction,
   search: benchSearch,
+  wire: benchWire,
 };
 
 /** These need root on Linux and up to 20 minutes each: they run when they are named. */
-const EMULATED: ReadonlySet<string> = new Set(['hotedge', 'deepthings', 'prediction', 'throughput']);
+const EMULATED: ReadonlySet<string> = new Set(['hotedge', 'deepthings', 'prediction', 'throughput', 'wire']);
 
-async function wireBench(): Promise<BenchReport> {
-  const figures = await benchWire();
+async function messagesBench(): Promise<BenchReport> {
+  const figures = await benchMessages();
   const targets = Object.entries(figures).map(([name, value]) => atLeast(name, 1.5, value));
-  return { bench: 'wire', cells: [{ ...figures }], targets };
+  return { bench: 'messages', cells: [{ ...figures }], targets };
 }
 
 /** One worker that holds the whole model: what everything around the executor costs. */
@@ -140,14 +148,18 @@ function show({ bench, cells, targets }: BenchReport): void {
   );
 }
 
+const FLAGS = ['cells', 'repetitions', 'svg', 'models', 'plan', 'minutes'] as const;
+
 async function main(args: string[]): Promise<void> {
   const { positionals: names, values } = parseArgs({
     args,
     allowPositionals: true,
-    options: { cells: { type: 'string' }, repetitions: { type: 'string' }, svg: { type: 'string' } },
+    options: Object.fromEntries(FLAGS.map((name) => [name, { type: 'string' as const }])),
   });
-  const { cells, repetitions, svg } = values;
-  const flags = { cells, svg, repetitions: repetitions === undefined ? undefined : whole(1)(repetitions) };
+  const text = values as Readonly<Partial<Record<(typeof FLAGS)[number], string>>>;
+  const number = (flag: string | undefined): number | undefined =>
+    flag === undefined ? undefined : whole(1)(flag);
+  const flags = { ...text, repetitions: number(text.repetitions), minutes: number(text.minutes) };
   const chosen = names.length === 0 ? Object.keys(BENCHES).filter((name) => !EMULATED.has(name)) : names;
   for (const name of chosen) {
     const bench = BENCHES[name];

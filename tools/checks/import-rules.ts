@@ -28,7 +28,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   pino: ['services/core/runtime/log.ts'],
   'pino-pretty': ['services/core/runtime/log.ts'],
   send: ['services/controller/store.ts'],
-  sharp: ['services/splitter/decode.ts', 'tools/demo/jpeg.ts'],
+  sharp: ['services/core/control/picture-codec.ts', 'services/splitter/decode.ts', 'tools/demo/jpeg.ts'],
   yaml: ['services/core/runtime/config.ts'],
 };
 

@@ -19,6 +19,7 @@ interface Flags {
   readonly hubLink?: number;
   readonly workers: boolean;
   readonly profile: boolean;
+  readonly listen?: boolean;
 }
 
 export function register(program: Command): void {
@@ -45,6 +46,7 @@ export function register(program: Command): void {
     )
     .option('--profile', 'workers measure themselves as they are limited, for plans: a minute or two', false)
     .option('--no-workers', 'start no worker: the command brings its own')
+    .option('--listen', 'give every worker a broker of its own, so that strips need not go through the hub')
     .addHelpText(
       'after',
       '\nExample:\n  npx tilepipe emulate --devices 4 --cpu 250m --link 200mbit -- npx tilepipe up --config hub.yaml',
@@ -56,10 +58,10 @@ export function register(program: Command): void {
 
 async function emulate(command: readonly string[], flags: Flags): Promise<number> {
   const say = (line: string): boolean => process.stderr.write(`${line}\n`);
-  const { workers, profile } = flags;
+  const { workers, profile, listen = false } = flags;
   if (profile && !workers)
     throw new TilepipeError('usage', '--profile is for workers started here: leave out --no-workers');
-  const session = new Session({ ...emulation(flags), workers, profile, command, say });
+  const session = new Session({ ...emulation(flags), workers, profile, listen, command, say });
   const interrupted = interruption();
   try {
     return await interrupted.race(

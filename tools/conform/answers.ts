@@ -2,7 +2,7 @@
 
 import { extents, sameRegion } from '../../services/core/tensor/region.ts';
 import type { LaidMessage } from '../../services/core/wire/encode.ts';
-import type { Message, MessageMeta } from '../../services/core/wire/message.ts';
+import type { Message, MessageMeta, TensorData } from '../../services/core/wire/message.ts';
 import { type Examiner, regionOf, WORKER } from './examiner.ts';
 import { expected, type Fixture, SMALL } from './fixture.ts';
 
@@ -12,7 +12,7 @@ export interface Findings {
   next?: Fixture;
 }
 
-const TOLERANCE = 1e-4;
+export const TOLERANCE = 1e-4;
 
 export function need(condition: boolean, what: string): asserts condition {
   if (!condition) throw new Error(what);
@@ -58,7 +58,13 @@ export function checkStamps({ receivedMs, startedMs, endedMs, sender }: MessageM
   );
 }
 
-export function checkNumbers(examiner: Examiner, fixture: Fixture, { meta, tensors }: Message): string {
+/** Of the frame as the worker has seen it, where it came by a codec that changes values. */
+export function checkNumbers(
+  examiner: Examiner,
+  fixture: Fixture,
+  { meta, tensors }: Message,
+  frame: Float32Array = examiner.frame,
+): string {
   const region = regionOf(fixture, meta.task ?? '', 'outputs');
   const [tensor] = tensors;
   need(
@@ -75,16 +81,21 @@ export function checkNumbers(examiner: Examiner, fixture: Fixture, { meta, tenso
     told !== undefined && sameRegion(told, region),
     `regions.y is ${JSON.stringify(told)}, not ${JSON.stringify(region)}`,
   );
-  const right = expected(examiner.frame, fixture.weights, region);
-  const got = new Float32Array(Uint8Array.from(tensor.bytes).buffer);
-  let worst = 0;
+  const worst = worstOff(tensor, expected(frame, fixture.weights, region));
+  need(worst <= TOLERANCE, `the numbers are off by ${worst}`);
+  return `largest difference ${worst.toExponential(1)}`;
+}
+
+/** Largest difference between the elements of a tensor and what they should be; Infinity for one that is no number. */
+export function worstOff({ bytes }: TensorData, right: Float32Array): number {
+  const got = new Float32Array(Uint8Array.from(bytes).buffer);
+  let worst = got.length === right.length ? 0 : Number.POSITIVE_INFINITY;
   for (let i = 0; i < right.length; i++) {
     const difference = Math.abs((got[i] as number) - (right[i] as number));
     // A NaN is larger than anything.
     if (!(difference <= worst)) worst = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
   }
-  need(worst <= TOLERANCE, `the numbers are off by ${worst}`);
-  return `largest difference ${worst.toExponential(1)}`;
+  return worst;
 }
 
 /** Sends payloads of a task and checks the answer; how it is sent is what is examined. */

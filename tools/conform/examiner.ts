@@ -14,10 +14,12 @@ import { within } from '../../services/core/runtime/within.ts';
 import type { Status } from '../../services/core/schema/generated/status.ts';
 import { copyRegion } from '../../services/core/tensor/copy.ts';
 import { extents, type Region, whole } from '../../services/core/tensor/region.ts';
+import { isDeflated, understoodBy } from '../../services/core/wire/codecs.ts';
+import { layoutCoded } from '../../services/core/wire/coded-message.ts';
 import { deflated } from '../../services/core/wire/deflate.ts';
 import { type LaidMessage, layoutMessage, parts } from '../../services/core/wire/encode.ts';
 import type { MessageMeta } from '../../services/core/wire/message.ts';
-import { type Fixture, makeFixture, makeFrame, PIPELINE } from './fixture.ts';
+import { type Fixture, makeFixture, makeFrame, NEIGHBOUR, PIPELINE } from './fixture.ts';
 import { Mailbox, WireMailbox } from './mailbox.ts';
 
 export interface ConformOptions {
@@ -65,6 +67,7 @@ export class Examiner {
   #child: ChildProcess | undefined;
   #splitter: WireMailbox | undefined;
   #merger: WireMailbox | undefined;
+  #neighbour: WireMailbox | undefined;
   #gone = failure();
   #frames = 0;
 
@@ -82,6 +85,20 @@ export class Examiner {
 
   get merger(): WireMailbox {
     return this.#merger as WireMailbox;
+  }
+
+  /** What came to the worker beside this one. */
+  get neighbour(): WireMailbox {
+    return this.#neighbour as WireMailbox;
+  }
+
+  get neighbourInbox(): string {
+    return this.channels.topics.build('inbox', { role: 'worker', id: NEIGHBOUR });
+  }
+
+  /** Codecs the worker says it takes. */
+  get codecs(): ReadonlySet<string> {
+    return understoodBy(this.statuses.items.at(-1) ?? {});
   }
 
   get channels(): LocalChannels {
@@ -105,6 +122,7 @@ export class Examiner {
     this.#channels = channels;
     this.#splitter = await WireMailbox.open(channels.data, this.inboxOf('splitter'));
     this.#merger = await WireMailbox.open(channels.data, this.inboxOf('merger'));
+    this.#neighbour = await WireMailbox.open(channels.data, this.neighbourInbox);
     await channels.control.subscribe(
       channels.topics.build('status', { role: 'worker', id: WORKER }),
       ({ payload }) => {
@@ -188,7 +206,7 @@ export class Examiner {
   };
 
   async announce(variant: number): Promise<Fixture> {
-    const fixture = await makeFixture(this.#blobs, this.store.url(), variant);
+    const fixture = await makeFixture(this.#blobs, this.store.url(), variant, this.codecs);
     const topic = this.channels.topics.build('plan', { pipeline: PIPELINE });
     await this.channels.control.publish(topic, Buffer.from(JSON.stringify(fixture.announcement)), {
       qos: 1,
@@ -208,10 +226,20 @@ export class Examiner {
     return message;
   }
 
-  /** The same with its tensor deflated. */
-  deflatedTask(fixture: Fixture, task: string): LaidMessage {
-    const spec = { name: 'x', dtype: 'float32', shape: extents(regionOf(fixture, task, 'inputs')) } as const;
-    return deflated(this.task(fixture, task), [spec], new Set(['x']));
+  /** The same with its tensor by a codec. */
+  codedTask(fixture: Fixture, task: string, codec: string): LaidMessage {
+    const plain = this.task(fixture, task);
+    const shape = extents(regionOf(fixture, task, 'inputs'));
+    const spec = { name: 'x', dtype: 'float32', shape, codec, elements: plain.bytes('x') } as const;
+    const message = layoutCoded(plain.meta, [spec]);
+    return deflated(message, [spec], new Set(isDeflated(codec) ? ['x'] : []));
+  }
+
+  /** What the neighbour says when it waits for what a task made. */
+  want(fixture: Fixture, { frame = '' }: MessageMeta, extra: unknown): LaidMessage {
+    const { digest } = fixture.announcement;
+    const meta = { sender: NEIGHBOUR, pipeline: PIPELINE, plan: digest, frame } as const;
+    return layoutMessage({ kind: 'want', ...meta, extra }, []);
   }
 
   /** The same with a tensor of another shape or type, all zero. */

@@ -1,4 +1,7 @@
-/** The little pipeline a worker is examined with: one convolution, cut into a small and a large tile. */
+/**
+ * The little pipeline a worker is examined with: one convolution, cut into a small and a large tile; and once more the
+ * small one, whose output goes in two strips to a neighbour that gathers them by itself.
+ */
 
 import { planDigest, validatePlan } from '../../services/core/flow/plan-index.ts';
 import { encodeModel } from '../../services/core/graph/write.ts';
@@ -18,6 +21,10 @@ const SMALL_ROWS = 6;
 
 export const SMALL = 'small';
 export const LARGE = 'large';
+export const STRIPS = 'strips';
+/** What reads the strips, and the worker it is for. */
+const BESIDE = 'beside';
+export const NEIGHBOUR = 'conform-neighbour';
 
 export interface Fixture {
   readonly announcement: Announcement;
@@ -39,8 +46,16 @@ export function makeFrame(): Float32Array {
   );
 }
 
-/** Puts the sub-model and its weights into the store and makes the announcement of the plan. */
-export async function makeFixture(blobs: BlobCache, store: string, variant: number): Promise<Fixture> {
+/**
+ * Puts the sub-model and its weights into the store and makes the announcement of the plan, which uses none but these
+ * `codecs`.
+ */
+export async function makeFixture(
+  blobs: BlobCache,
+  store: string,
+  variant: number,
+  codecs: ReadonlySet<string>,
+): Promise<Fixture> {
   const weights = makeWeights(variant);
   const file = await blobs.putBytes(new Uint8Array(weights.buffer));
   const bytes = encodeModel({
@@ -64,7 +79,7 @@ export async function makeFixture(blobs: BlobCache, store: string, variant: numb
     ],
   });
   const model = await blobs.putBytes(bytes);
-  const plan = makePlan(model, file);
+  const plan = makePlan(model, file, codecs);
   validatePlan(plan);
   const announcement: Announcement = {
     digest: planDigest(plan),
@@ -79,8 +94,9 @@ export async function makeFixture(blobs: BlobCache, store: string, variant: numb
 
 type File = Plan['models'][number]['weights'][number];
 type Task = Plan['tasks'][number];
+type Transfer = Plan['transfers'][number];
 
-function makePlan(model: File, weights: File): Plan {
+function makePlan(model: File, weights: File, codecs: ReadonlySet<string>): Plan {
   const whole = (channels: number, side: number): Task['inputs'][number]['region'] => [
     [0, 1],
     [0, channels],
@@ -118,6 +134,17 @@ function makePlan(model: File, weights: File): Plan {
     ],
   });
   const tiles = [tile(SMALL, 0, 0, SMALL_ROWS), tile(LARGE, 1, SMALL_ROWS, OUT)];
+  const small = tile(STRIPS, 2, 0, SMALL_ROWS);
+  const made = small.outputs as [Task['outputs'][number]];
+  const beside: Task = {
+    id: BESIDE,
+    kind: 'run',
+    model: model.digest,
+    inputs: made,
+    outputs: [{ tensor: 'z', region: whole(OUTPUT_CHANNELS, 1) }],
+    devices: [NEIGHBOUR],
+    gather: 'worker',
+  };
   const input = { tensor: 'x', region: whole(INPUT_CHANNELS, SIDE) };
   const output = { tensor: 'y', region: whole(OUTPUT_CHANNELS, OUT) };
   return {
@@ -129,6 +156,7 @@ function makePlan(model: File, weights: File): Plan {
     tensors: {
       x: { dtype: 'float32', shape: [1, INPUT_CHANNELS, SIDE, SIDE], spatial: [2, 3] },
       y: { dtype: 'float32', shape: [1, OUTPUT_CHANNELS, OUT, OUT], spatial: [2, 3] },
+      z: { dtype: 'float32', shape: [1, OUTPUT_CHANNELS, 1, 1] },
     },
     blocks: [
       {
@@ -142,17 +170,22 @@ function makePlan(model: File, weights: File): Plan {
     tasks: [
       { id: 'input', kind: 'source', inputs: [], outputs: [input] },
       ...tiles,
+      small,
+      beside,
       { id: 'result', kind: 'sink', inputs: [output], outputs: [] },
     ],
     transfers: [
-      ...tiles.map((task) => ({
-        from: 'input',
-        to: task.id,
-        tensor: 'x',
-        region: (task.inputs[0] as Task['inputs'][number]).region,
-        // It may come deflated, and comes raw to most rules: that is the sender's choice.
-        codec: 'deflate' as const,
-      })),
+      ...[...tiles, small].map(
+        (task): Transfer => ({
+          from: 'input',
+          to: task.id,
+          tensor: 'x',
+          region: (task.inputs[0] as Task['inputs'][number]).region,
+          // It may come deflated, and comes raw to most rules: that is the sender's choice.
+          ...(codecs.has('deflate') ? { codec: 'deflate' } : {}),
+        }),
+      ),
+      ...strips(made[0].region, codecs),
       ...tiles.map((task) => ({
         from: task.id,
         to: 'result',
@@ -160,18 +193,32 @@ function makePlan(model: File, weights: File): Plan {
         region: (task.outputs[0] as Task['outputs'][number]).region,
       })),
     ],
+    accuracy: 'budgeted',
     models: [{ digest: model.digest, bytes: model.bytes, weights: [weights] }],
   };
+}
+
+/** The left half as it is, the right half as bytes where the worker knows them. */
+function strips(region: Transfer['region'], codecs: ReadonlySet<string>): Transfer[] {
+  const half = (begin: number, end: number): Transfer => ({
+    from: STRIPS,
+    to: BESIDE,
+    tensor: 'y',
+    region: region.with(3, [begin, end]),
+  });
+  const coded = codecs.has('uint8') ? { codec: 'uint8' as const } : {};
+  return [half(0, OUT / 2), { ...half(OUT / 2, OUT), ...coded }];
 }
 
 /** The right answer for a region of the output, worked out without any executor. */
 export function expected(frame: Float32Array, weights: Float32Array, region: Region): Float32Array {
   const [rowFrom, rowTo] = region[2] as readonly [number, number];
-  const answer = new Float32Array(OUTPUT_CHANNELS * (rowTo - rowFrom) * OUT);
+  const [columnFrom, columnTo] = region[3] as readonly [number, number];
+  const answer = new Float32Array(OUTPUT_CHANNELS * (rowTo - rowFrom) * (columnTo - columnFrom));
   let at = 0;
   for (let o = 0; o < OUTPUT_CHANNELS; o++) {
     for (let row = rowFrom; row < rowTo; row++) {
-      for (let column = 0; column < OUT; column++)
+      for (let column = columnFrom; column < columnTo; column++)
         answer[at++] = Math.max(0, convolved(frame, weights, o, row, column));
     }
   }

@@ -10,22 +10,16 @@ import {
   checkStamps,
   dataFor,
   errorFor,
-  type Findings,
   fixtureOf,
   need,
   ready,
   stillServes,
 } from './answers.ts';
-import { type Examiner, regionOf, WORKER } from './examiner.ts';
+import { CODING_RULES } from './coding-rules.ts';
+import { regionOf, WORKER } from './examiner.ts';
 import { LARGE, SMALL } from './fixture.ts';
 import { falselyPacked, hostilePayloads, overlongNames, withUnknownField } from './hostile.ts';
-
-export interface Rule {
-  readonly id: string;
-  readonly title: string;
-  /** Returns what was seen; throws what is wrong. */
-  readonly check: (examiner: Examiner, findings: Findings) => Promise<string>;
-}
+import type { Rule } from './rule.ts';
 
 export const RULES: readonly Rule[] = [
   {
@@ -156,15 +150,17 @@ export const RULES: readonly Rule[] = [
     title: 'takes a deflated tensor where the plan says that it may come so',
     check: async (examiner, findings) => {
       const fixture = fixtureOf(findings);
+      if (!examiner.codecs.has('deflate')) return 'its status does not list deflate';
       const seen: string[] = [];
       for (const task of [SMALL, LARGE]) {
-        const message = examiner.deflatedTask(fixture, task);
+        const message = examiner.codedTask(fixture, task, 'deflate');
         need(message.meta.codecs?.x === 'deflate', 'the tensor of the examination did not become smaller');
         seen.push(await answered(examiner, fixture, message));
       }
       return seen.join(', ');
     },
   },
+  ...CODING_RULES,
   {
     id: 'E1',
     title: 'survives what is no message',
@@ -235,7 +231,7 @@ export const RULES: readonly Rule[] = [
     id: 'E6',
     title: 'does not run a deflated tensor that unpacks to something else than the message says',
     check: async (examiner, findings) => {
-      const message = examiner.deflatedTask(fixtureOf(findings), SMALL);
+      const message = examiner.codedTask(fixtureOf(findings), SMALL, 'deflate');
       const payloads = falselyPacked(message);
       await examiner.send(payloads);
       await stillServes(examiner, findings);
@@ -271,11 +267,13 @@ export const RULES: readonly Rule[] = [
         examiner.inbox,
         examiner.inboxOf('splitter'),
         examiner.inboxOf('merger'),
+        examiner.neighbourInbox,
         topics.build('plan', { pipeline: 'conform' }),
       ]);
       const strange = [...examiner.topicsSeen].filter((topic) => !allowed.has(topic));
       need(strange.length === 0, `published on ${strange.join(', ')}`);
-      const [fault] = [...examiner.splitter.faults, ...examiner.merger.faults];
+      const { splitter, merger, neighbour } = examiner;
+      const [fault] = [splitter, merger, neighbour].flatMap(({ faults }) => faults);
       need(fault === undefined, `sent what is no message: ${fault}`);
       return 'every message well-formed';
     },

@@ -19,3 +19,24 @@ export async function encodeJpeg(
     .jpeg({ quality })
     .toBuffer();
 }
+
+/** Left, top, width and height of a part of a picture, as shares of it. */
+export type Crop = readonly [left: number, top: number, width: number, height: number];
+
+/** A baseline JPEG file of a part of a picture file, upright. */
+export async function croppedJpeg(file: string, crop: Crop, quality: number): Promise<Buffer> {
+  const upright = sharp(file).rotate().removeAlpha().raw();
+  const { data, info } = await upright.toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  const [left, top, across, down] = crop;
+  return sharp(data, { raw: { width, height, channels } })
+    .extract({
+      left: Math.floor(left * width),
+      top: Math.floor(top * height),
+      width: Math.floor(across * width),
+      height: Math.floor(down * height),
+    })
+    .toColourspace('srgb')
+    .jpeg({ quality })
+    .toBuffer();
+}

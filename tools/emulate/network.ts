@@ -23,15 +23,23 @@ interface Station {
   readonly namespace: string;
 }
 
+export interface NetworkOptions {
+  readonly medium: MediumKind;
+  /** Bytes a shaper lets pass at once, at the least what one packet takes; absent: what passes in 5 ms. */
+  readonly burstBytes?: number | undefined;
+}
+
 export class EmulatedNetwork {
   readonly #tag: string;
   readonly #medium: MediumKind;
+  readonly #burstBytes: number | undefined;
   readonly #stations = new Map<string, Station>();
   readonly #switch: string;
 
-  constructor(tag: string, medium: MediumKind) {
+  constructor(tag: string, { medium, burstBytes }: NetworkOptions) {
     this.#tag = tag;
     this.#medium = medium;
+    this.#burstBytes = burstBytes;
     this.#switch = `${tag}.switch`;
   }
 
@@ -72,13 +80,13 @@ export class EmulatedNetwork {
   /** Shapes both directions of a device's own cable, in bits per second; undefined takes the limit away. */
   setLink(name: string, bitsPerSecond: number | undefined): void {
     const { number, namespace } = this.#station(name);
-    shape(namespace, 'eth0', bitsPerSecond);
-    shape(this.#switch, this.#medium === 'wifi' ? `out${number}` : `in${number}`, bitsPerSecond);
+    this.#shape(namespace, 'eth0', bitsPerSecond);
+    this.#shape(this.#switch, this.#medium === 'wifi' ? `out${number}` : `in${number}`, bitsPerSecond);
   }
 
   /** Wi-Fi: shapes what all devices share, in bits per second of what arrives. */
   setAir(bitsPerSecond: number | undefined): void {
-    shape(this.#switch, 'air', bitsPerSecond);
+    this.#shape(this.#switch, 'air', bitsPerSecond);
   }
 
   /** The shapers of a device, of its sending and of its receiving end, as the kernel lists them. */
@@ -142,6 +150,10 @@ export class EmulatedNetwork {
     this.#ip(name, 'link set lo up');
   }
 
+  #shape(namespace: string, port: string, bitsPerSecond: number | undefined): void {
+    shape(namespace, port, bitsPerSecond, this.#burstBytes);
+  }
+
   #ip(namespace: string, text: string): void {
     system('ip', '-n', namespace, ...text.split(' '));
   }
@@ -192,14 +204,20 @@ function know(namespace: string, other: Station): void {
   );
 }
 
-function shape(namespace: string, port: string, bitsPerSecond: number | undefined): void {
+function shape(
+  namespace: string,
+  port: string,
+  bitsPerSecond: number | undefined,
+  burstBytes: number | undefined,
+): void {
   const place = ['-n', namespace, 'qdisc'];
   const shaped = system('tc', ...place, 'show', 'dev', port).includes('tbf');
   if (bitsPerSecond === undefined) {
     if (shaped) system('tc', ...place, 'delete', 'dev', port, 'root');
     return;
   }
-  const burst = Math.max(LEAST_BURST_BYTES, Math.round((bitsPerSecond / 8) * BURST_SECONDS));
+  const usual = burstBytes ?? Math.round((bitsPerSecond / 8) * BURST_SECONDS);
+  const burst = Math.max(LEAST_BURST_BYTES, usual);
   const rate = `${Math.round(bitsPerSecond)}bit`;
   const shaper = ['tbf', 'rate', rate, 'burst', String(burst), 'latency', QUEUE];
   system('tc', ...place, 'replace', 'dev', port, 'root', ...shaper);

@@ -14,6 +14,8 @@ export interface SessionOptions extends EmulationOptions {
   readonly workers: boolean;
   /** They measure themselves, under their limits. */
   readonly profile: boolean;
+  /** Whether each of them has a broker of its own. */
+  readonly listen: boolean;
   readonly command: readonly string[];
   /** Hears what happens, line by line. */
   readonly say: (line: string) => void;
@@ -29,7 +31,7 @@ export class Session {
   }
 
   async start(): Promise<void> {
-    const { say, workers, profile, devices } = this.#options;
+    const { say, workers, profile, listen, devices } = this.#options;
     const cluster = this.#cluster;
     await this.#warn();
     await cluster.start();
@@ -39,7 +41,7 @@ export class Session {
       cluster.limit();
       say('the workers measure themselves first');
     }
-    const flags = profile ? ['--profile'] : [];
+    const flags = [...(profile ? ['--profile'] : []), ...(listen ? ['--listen', '0'] : [])];
     if (workers) parts.push(...cluster.devices.map((device) => cluster.startWorker(device, flags)));
     const count = workers ? devices.length : 0;
     const waiting = cluster.run(HUB, [

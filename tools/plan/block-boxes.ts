@@ -28,12 +28,14 @@ export function blockBoxes(
     const before = rows[at - 1];
     const end = at % perRow === perRow - 1 || at === rows.length - 1;
     return [
-      arrow(x - GAP, y, at === 0 ? undefined : before?.bytesOut, row.bytesIn),
+      row.kept
+        ? arrow(x - GAP, y, ['strips', row.stripBytes], row.bytesIn > 0 ? ['in', row.bytesIn] : undefined)
+        : arrow(x - GAP, y, before && ['out', before.bytesOut], ['in', row.bytesIn]),
       box(row, blocks[at], colours, x, y),
       ...(at === 0 ? [text(x - GAP - 4, y + BOX.height / 2 + 4, 'frame', { anchor: 'end' })] : []),
       ...(end && at === rows.length - 1
         ? [
-            arrow(x + BOX.width, y, row.bytesOut, undefined),
+            arrow(x + BOX.width, y, ['out', row.bytesOut], undefined),
             text(x + BOX.width + GAP + 4, y + BOX.height / 2 + 4, 'answer'),
           ]
         : []),
@@ -42,14 +44,20 @@ export function blockBoxes(
   return { svg: drawn.join(''), height: Math.ceil(rows.length / perRow) * ROW };
 }
 
-/** Bytes that leave the devices above the line, those that go to the next ones below it: halos make them differ. */
-function arrow(x: number, y: number, out: number | undefined, into: number | undefined): string {
+/** What bytes are, and how many. */
+type Moved = readonly [what: string, count: number];
+
+/**
+ * Bytes that leave the devices above the line, those that go to the next ones below it: halos make them differ. Of tiles
+ * that stay, what goes from device to device.
+ */
+function arrow(x: number, y: number, out: Moved | undefined, into: Moved | undefined): string {
   const middle = y + BOX.height / 2;
-  const label = (count: number | undefined, at: number, what: string): string[] =>
-    count === undefined
+  const label = (moved: Moved | undefined, at: number): string[] =>
+    moved === undefined
       ? []
       : [
-          text(x + GAP / 2 - 2, at, `${what} ${bytes(count)}`, {
+          text(x + GAP / 2 - 2, at, `${moved[0]} ${bytes(moved[1])}`, {
             size: 10,
             look: 'muted',
             anchor: 'middle',
@@ -58,8 +66,8 @@ function arrow(x: number, y: number, out: number | undefined, into: number | und
   return [
     element('path', { d: `M${x + 2} ${middle} H${x + GAP - 8}`, class: 'line', 'stroke-width': 1.5 }),
     element('path', { d: `M${x + GAP - 9} ${middle - 4} l7 4 l-7 4 Z`, class: 'head' }),
-    ...label(out, middle - 8, 'out'),
-    ...label(into, middle + 16, 'in'),
+    ...label(out, middle - 8),
+    ...label(into, middle + 16),
   ].join('');
 }
 
@@ -87,7 +95,10 @@ function box(
       element('title', {}, escapeText(title)),
       element('rect', { x, y, ...BOX, rx: 6, class: 'box' }),
       say(0, `block ${row.id}`, 'strong'),
-      say(1, `${PARTS[row.mode](row.parts)}, ${row.nodes} ${row.nodes === 1 ? 'node' : 'nodes'}`),
+      say(
+        1,
+        `${PARTS[row.mode](row.parts)}${row.kept ? ', kept' : ''}, ${row.nodes} ${row.nodes === 1 ? 'node' : 'nodes'}`,
+      ),
       say(2, `${Math.round(100 * row.macsShare)} % of the work`),
       say(3, `${ms(row.computeMs)} computing`, 'muted'),
       bar(block, colours, x, y + BOX.height - 12),

@@ -31,22 +31,30 @@ export function showAdvice(advice: Advice): void {
 }
 
 function blockTable({ plan }: Advice): string {
+  const strips = plan.blocks.some(({ kept }) => kept);
   const rows = plan.blocks.map((block) => [
     block.id,
     block.nodes,
-    block.reuse ? `${block.mode}, reuse` : block.mode,
+    modeText(block),
     block.parts,
     listed(block.devices),
     percent(block.macsShare),
     bytes(block.bytesIn),
+    ...(strips ? [bytes(block.stripBytes)] : []),
     bytes(block.bytesOut),
     ms(block.computeMs),
   ]);
-  const head = ['block', 'nodes', 'mode', 'parts', 'devices', 'MACs', 'bytes in', 'bytes out', 'computing'];
+  const head = ['block', 'nodes', 'mode', 'parts', 'devices', 'MACs'];
+  head.push('bytes in', ...(strips ? ['strips in'] : []), 'bytes out', 'computing');
   const reasons = plan.blocks.flatMap(({ id, reason }) =>
     reason === undefined ? [] : [`block ${id} runs whole: ${reason}`],
   );
   return [table(head, rows), ...reasons].join('\n');
+}
+
+function modeText({ mode, reuse, kept }: Advice['plan']['blocks'][number]): string {
+  if (kept) return `${mode}, kept`;
+  return reuse ? `${mode}, reuse` : mode;
 }
 
 /** What changes on the way, and what that loses. */
@@ -54,7 +62,7 @@ function wireLines({ plan, accuracy }: Advice): string[] {
   const coded = plan.cuts.filter(({ codec, deflated }) => codec !== 'raw' || deflated);
   const names = coded.map(({ tensor, block, codec, deflated }) => {
     const how = [...(codec === 'raw' ? [] : [codec]), ...(deflated ? ['deflated'] : [])].join(', ');
-    return `${tensor} of block ${block}: ${how}`;
+    return block < 0 ? `${tensor}: ${how}` : `${tensor} of block ${block}: ${how}`;
   });
   const { samples, relativeRms = 0, labels, refused = [] } = accuracy;
   const agree = labels === undefined ? '' : `, ${percent(labels)} of the answers agree`;

@@ -37,7 +37,12 @@ export interface MeasuredLoss {
 }
 
 /** Codecs tried, those that save most first. */
-const LEVELS: readonly NonNullable<WireOptions['lossy']>[] = [['fp16', 'uint8'], ['fp16'], []];
+const LEVELS: readonly NonNullable<WireOptions['lossy']>[] = [
+  ['fp16', 'uint8', 'jpeg'],
+  ['fp16', 'uint8'],
+  ['fp16'],
+  [],
+];
 /** How tensors may travel before anything is measured and refused. */
 export const UNMEASURED: WireOptions = { lossy: LEVELS[0] ?? [] };
 /** Samples that are deflated: the ratio hardly differs between them. */
@@ -77,7 +82,7 @@ export async function withinBudget(input: BudgetInput): Promise<{ wire: WireOpti
 }
 
 /** Tensors that may travel between blocks, whatever the plan. */
-function tensorsAtCuts(space: SearchSpace): string[] {
+export function tensorsAtCuts(space: SearchSpace): string[] {
   const found = new Set<string>();
   for (let at = 0; at < space.end; at++)
     for (const name of space.span(at, at + 1)?.block.outputs ?? []) found.add(name);

@@ -14,6 +14,10 @@ export interface FleetSources {
   readonly profiles: readonly Profile[];
   /** Workers on the hub: nothing lies between. */
   readonly local: ReadonlySet<string>;
+  /** Workers with brokers of their own; a devices file may name others. */
+  readonly endpoints?: ReadonlySet<string>;
+  /** Codecs of messages that workers know; of others all. */
+  readonly codecs?: ReadonlyMap<string, readonly string[]>;
   /** Processors of the hub that its services and workers share; absent: as many as this machine gives. */
   readonly cores?: number;
 }
@@ -26,6 +30,8 @@ export function liveFleet({
   given = { devices: [] },
   profiles,
   local,
+  endpoints = new Set(),
+  codecs = new Map(),
   cores = coresHere(),
 }: FleetSources): Fleet {
   const { hub, media: known, devices: named } = fleetOf(given);
@@ -50,7 +56,14 @@ export function liveFleet({
   return {
     hub: shared?.place === 'hub' ? { ...hub, medium: shared.medium.name } : hub,
     media,
-    devices,
+    devices: devices.map((device): Device => {
+      const known = codecs.get(device.id);
+      return {
+        ...device,
+        ...(endpoints.has(device.id) ? { endpoint: true } : {}),
+        ...(known === undefined ? {} : { codecs: known }),
+      };
+    }),
   };
 }
 

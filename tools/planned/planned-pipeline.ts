@@ -19,6 +19,7 @@ import { asTilepipeError, TilepipeError } from '../../services/core/runtime/erro
 import type { Log } from '../../services/core/runtime/log.ts';
 import type { Devices } from '../../services/core/schema/generated/devices.ts';
 import { gridCover } from '../../services/core/tiling/cover.ts';
+import { understoodBy } from '../../services/core/wire/codecs.ts';
 import { FRAMES_IN_FLIGHT, type PipelineConfig } from '../config.ts';
 import { readDevicesFile } from '../devices-file.ts';
 import { modelSettings } from '../settings.ts';
@@ -133,7 +134,15 @@ export class PlannedPipeline {
 
   #fleet({ given }: Opened): Fleet {
     const { part, local } = this.#deps;
-    return liveFleet({ given, profiles: part.profiles.all(), local });
+    const workers = part.controller.workers();
+    const listening = workers.filter(({ endpoint }) => endpoint !== undefined);
+    return liveFleet({
+      given,
+      profiles: part.profiles.all(),
+      local,
+      endpoints: new Set(listening.map(({ id }) => id)),
+      codecs: new Map(workers.map((worker) => [worker.id, [...understoodBy(worker)]])),
+    });
   }
 
   #present(opened: Opened): Fleet {

@@ -11,8 +11,10 @@ import { lazySpace } from '../../core/planning/search/space.ts';
 import { simulate } from '../../core/planning/simulate/simulate.ts';
 import type { BlobCache } from '../../core/runtime/blobs.ts';
 import { TilepipeError } from '../../core/runtime/errors.ts';
+import { isLossless } from '../../core/wire/codecs.ts';
 import { type OpenedModel, type PreparedPlan, prepareDraft } from '../prepare.ts';
 import { type WrittenModel, WrittenModels } from '../written-models.ts';
+import { fallbackDraft } from './fallback-draft.ts';
 import type { ReplanOptions } from './replanning.ts';
 
 export interface PlannerOptions {
@@ -31,9 +33,9 @@ export interface PlannerOptions {
 export type Ranges = Readonly<Record<string, ValueRange>>;
 
 /** Looks at sample frames: the ranges of the tensors that travel as bytes. Rejects with `accuracy-refused`. */
-export type CodecCheck = (draft: Pick<Draft, 'codecs'>) => Promise<Ranges>;
+export type CodecCheck = (draft: Pick<Draft, 'codecs' | 'wire'>) => Promise<Ranges>;
 
-type Lossy = Exclude<CutCodec, 'raw'>;
+type Lossy = Exclude<CutCodec, 'raw'> | 'jpeg';
 
 /** What sample frames have said so far. */
 export interface Checked {
@@ -69,13 +71,15 @@ const FRAMES = 24;
 const PRACTISED = 2;
 
 /** Codecs that may be refused, the last of them first: it loses most. */
-const LOSSY: readonly Lossy[] = ['fp16', 'uint8'];
+const LOSSY: readonly Lossy[] = ['fp16', 'uint8', 'jpeg'];
 
 export class Planner {
   readonly #options: PlannerOptions;
   readonly #all: SearchSpace;
   readonly #cuts: KnownCuts;
   readonly #ranges = new Map<string, Ranges>();
+  /** Of each draft found: what else there was, and for which fleet. */
+  readonly #found = new WeakMap<Draft, { readonly others: readonly Draft[]; readonly fleet: Fleet }>();
   #lossy: readonly Lossy[];
   /** The first plan, and the fleet it is for. */
   #settled: { readonly fleet: Fleet; readonly draft: Draft } | undefined;
@@ -111,10 +115,22 @@ export class Planner {
     return { latencyMs: latency.median, framesPerSecond };
   };
 
-  /** Rejects with `accuracy-refused` where the draft's codecs lose too much; later plans use fewer of them. */
+  /**
+   * With its fallback, where it needs one that fits. Rejects with `accuracy-refused` where the draft's codecs lose too much;
+   * later plans use fewer of them.
+   */
   readonly prepare = async (draft: Draft): Promise<PreparedPlan> => {
     const { model, pipeline, blobs } = this.#options;
-    return prepareDraft(model, pipeline, { ...draft, ranges: await this.#check(draft) }, blobs);
+    const prepared = await prepareDraft(
+      model,
+      pipeline,
+      { ...draft, ranges: await this.#check(draft) },
+      blobs,
+    );
+    const { others = [], fleet } = this.#found.get(draft) ?? {};
+    const second = fleet && fallbackDraft(draft, others.map(exact), fleet);
+    if (second === undefined) return prepared;
+    return { ...prepared, fallback: await prepareDraft(model, pipeline, second, blobs) };
   };
 
   /** The best plan for a fleet whose codecs keep to the accuracy asked for, prepared. Rejects with `plan-impossible`. */
@@ -213,15 +229,15 @@ export class Planner {
     }
   }
 
-  async #check({ codecs = {} }: Draft): Promise<Ranges> {
+  async #check({ codecs = {}, wire = {} }: Draft): Promise<Ranges> {
     const { check } = this.#options;
-    const used = new Set(Object.values(codecs));
+    const used = new Set<string>([...Object.values(codecs), ...Object.values(wire)]);
     if (check === undefined || !LOSSY.some((codec) => used.has(codec))) return {};
-    const key = JSON.stringify(Object.entries(codecs).sort());
+    const key = JSON.stringify([codecs, wire].map((all) => Object.entries(all).sort()));
     const known = this.#ranges.get(key);
     if (known !== undefined) return known;
     try {
-      const ranges = await check({ codecs });
+      const ranges = await check({ codecs, wire });
       this.#ranges.set(key, ranges);
       return ranges;
     } catch (error) {
@@ -248,10 +264,20 @@ export class Planner {
 
   #search(space: SearchSpace, fleet: Fleet): SearchResult {
     const { objective, inFlight } = this.#options;
-    return search(space, fleet, {
+    const found = search(space, fleet, {
       objective,
       ...(inFlight === undefined ? {} : { inFlight }),
       ...(this.#lossy.length === 0 ? {} : { wire: { lossy: this.#lossy } }),
     });
+    this.#found.set(found.best, { others: found.alternatives, fleet });
+    return found;
   }
+}
+
+/** Without codecs that change values: a fallback is no reason to look at sample frames again. */
+function exact({ codecs: _, wire = {}, ...draft }: Draft): Draft {
+  return {
+    ...draft,
+    wire: Object.fromEntries(Object.entries(wire).filter(([, codec]) => isLossless(codec))),
+  };
 }

@@ -62,6 +62,8 @@ export class Replanning {
   readonly #options: ReplanOptions;
   readonly #replanner: Replanner;
   readonly #plans = new Map<string, PlanExpectations>();
+  /** Digests of the plans that stood in for those. */
+  readonly #fallbacks = new Set<string>();
   readonly #failures = new LoadFailures();
   #fleet: Fleet;
   #inForce: InForce;
@@ -134,7 +136,10 @@ export class Replanning {
   /** By the other pipelines on the same device. */
   #slowedBy(device: string): number {
     const { controller, telemetry } = this.#deps;
-    const contention = telemetry.contention(device, (plan) => this.#plans.has(plan));
+    const contention = telemetry.contention(
+      device,
+      (plan) => this.#plans.has(plan) || this.#fallbacks.has(plan),
+    );
     return slowedBy(contention, controller.pipelines.length);
   }
 
@@ -269,7 +274,13 @@ export class Replanning {
     this.#changes++;
   }
 
-  #judge({ draft, plan: { plan, digest } }: InForce): void {
+  #judge({ draft, plan: { plan, digest, fallback } }: InForce): void {
+    if (fallback !== undefined) {
+      this.#fallbacks.delete(fallback.digest);
+      this.#fallbacks.add(fallback.digest);
+      if (this.#fallbacks.size > JUDGED)
+        this.#fallbacks.delete(this.#fallbacks.values().next().value as string);
+    }
     this.#plans.delete(digest);
     this.#plans.set(digest, expectationsOf(digest, plan, draft));
     if (this.#plans.size > JUDGED) this.#plans.delete(this.#plans.keys().next().value as string);

@@ -154,10 +154,10 @@ export class Dispatching {
     );
   }
 
-  /** A worker made other than its plan says: for a while others are asked. Of workers that are not there nothing is kept. */
-  distrust(worker: string, plan: string): void {
+  /** A worker does other than its plan says: for a while others are asked. Of workers that are not there nothing is kept. */
+  distrust(worker: string, plan: string, why = 'made other than its plan says'): void {
     if (this.#workers.get(worker) === undefined) return;
-    this.#deps.log.error({ worker, plan: plan.slice(0, 12) }, 'worker made other than its plan says');
+    this.#deps.log.error({ worker, plan: plan.slice(0, 12) }, `worker ${why}`);
     const key = `${worker} ${plan}`;
     // The oldest first, for the sweep.
     this.#distrusted.delete(key);
@@ -189,9 +189,11 @@ export class Dispatching {
   }
 
   counters(): Record<string, number> {
-    return Object.fromEntries(
-      Object.entries(this.#dispatcher.counters()).map(([name, count]) => [`tasks.${name}`, count]),
-    );
+    const tasks = Object.entries(this.#dispatcher.counters()).map(([name, count]) => [
+      `tasks.${name}`,
+      count,
+    ]);
+    return { ...Object.fromEntries(tasks), 'workers.distrusted': this.#distrusted.size };
   }
 
   #knows(plan: string, task: string, worker: string): boolean {

@@ -5,6 +5,7 @@ import { TilepipeError } from '../runtime/errors.ts';
 import { validator } from '../runtime/validate.ts';
 import { type Announcement, announcementSchema } from '../schema/generated/announcement.ts';
 import { type LinkRound, linkRoundSchema } from '../schema/generated/link-round.ts';
+import type { Plan } from '../schema/generated/plan.ts';
 import { type Status, statusSchema } from '../schema/generated/status.ts';
 import { settle } from '../vision/settings.ts';
 
@@ -17,18 +18,44 @@ const checkAnnouncement = validator<Announcement>(announcementSchema, 'plan-inva
 export function parseAnnouncement(payload: Buffer): Announcement {
   const document = parseJson(payload);
   // Of the plan as it came: the check fills in defaults, which are not part of its identity.
-  const digest = planDigest((document as Partial<Announcement> | null)?.plan as Announcement['plan']);
+  const given = document as Partial<Announcement> | null;
+  const digest = planDigest(given?.plan as Plan);
+  const fallbackDigest = planDigest(given?.fallback?.plan as Plan);
   const announcement = checkAnnouncement(document);
-  validatePlan(announcement.plan);
-  if (digest !== announcement.digest) {
-    throw new TilepipeError(
-      'plan-invalid',
-      `the plan's digest is ${digest}, the announcement says ${announcement.digest}`,
-    );
+  checkPlan(announcement, digest);
+  const { plan, fallback } = announcement;
+  if (fallback !== undefined) {
+    checkPlan(fallback, fallbackDigest);
+    if (fallback.digest === digest || !sameEnds(plan, fallback.plan))
+      throw new TilepipeError(
+        'plan-invalid',
+        'fallback: it must be another plan of the same pipeline, with the same inputs and outputs',
+      );
   }
   // Roles read the settings while frames run: what they could not read is refused here, once.
   settle(announcement.settings);
   return announcement;
+}
+
+function checkPlan({ plan, digest }: Pick<Announcement, 'plan' | 'digest'>, actual: string): void {
+  validatePlan(plan);
+  if (digest !== actual)
+    throw new TilepipeError(
+      'plan-invalid',
+      `the plan's digest is ${actual}, the announcement says ${digest}`,
+    );
+}
+
+/** Whether frames of one plan can go on with the other, and be answered in the same way. */
+function sameEnds(a: Plan, b: Plan): boolean {
+  const ends = ({ pipeline, inputs, outputs, tensors }: Plan): string =>
+    JSON.stringify([
+      pipeline,
+      [inputs, outputs].map((names) =>
+        names.map((name) => [name, tensors[name]?.dtype, tensors[name]?.shape]),
+      ),
+    ]);
+  return ends(a) === ends(b);
 }
 
 /**

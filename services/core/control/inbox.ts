@@ -2,8 +2,11 @@
 
 import type { Bus, Incoming } from '../bus/bus.ts';
 import { monotonicMs } from '../runtime/clock.ts';
+import { asTilepipeError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { Assembler, type Received } from '../wire/assembler.ts';
+import { WireError } from '../wire/wire-error.ts';
+import { withPicturesRead } from './picture-codec.ts';
 
 export interface InboxDeps {
   readonly data: Bus;
@@ -15,9 +18,16 @@ export interface InboxDeps {
   readonly handle: (message: Received, tensorBytes: number) => void;
 }
 
+/** Messages whose pictures are read at once; beyond it they are dropped, as if they had been lost. */
+const MOST_READING = 64;
+
 export class Inbox {
   readonly #deps: InboxDeps;
   readonly #assembler: Assembler;
+  #stopped = false;
+  /** Messages whose pictures are being read, and those dropped because too many were. */
+  #reading = 0;
+  #dropped = 0;
   #undo: (() => Promise<void>) | undefined;
   /** Since `heardMore` was asked last. */
   #heard = false;
@@ -26,25 +36,27 @@ export class Inbox {
     this.#deps = deps;
     this.#assembler = new Assembler({
       now: monotonicMs,
+      pictures: true,
       onReject: (error) => deps.log.warn({ reason: error.reason }, 'a message was refused'),
     });
   }
 
   async start(): Promise<void> {
-    const { data, topic, handle, copies = false } = this.#deps;
+    const { data, topic, copies = false } = this.#deps;
+    this.#stopped = false;
     const take = ({ payload }: Incoming): void => {
       this.#heard = true;
       const message = this.#assembler.accept(topic, payload);
       if (message === undefined) return;
-      let bytes = 0;
-      for (const tensor of message.tensors) bytes += tensor.bytes.byteLength;
-      handle(message, bytes);
+      if (message.tensors.some(({ picture }) => picture !== undefined)) void this.#read(message);
+      else this.#hand(message);
       if (copies) message.release();
     };
     this.#undo = await data.subscribe(topic, take, { copies });
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     await this.#undo?.();
     this.#undo = undefined;
   }
@@ -56,6 +68,29 @@ export class Inbox {
     return heard;
   }
 
+  #hand(message: Received): void {
+    let bytes = 0;
+    for (const tensor of message.tensors) bytes += tensor.bytes.byteLength;
+    this.#deps.handle(message, bytes);
+  }
+
+  /** Pictures are read off the event loop; messages that come meanwhile go ahead. */
+  async #read(message: Received): Promise<void> {
+    if (this.#reading >= MOST_READING) {
+      this.#dropped++;
+      return;
+    }
+    this.#reading++;
+    // The memory may be used again while they are read.
+    const tensors = message.tensors.map((tensor) => ({ ...tensor, bytes: Uint8Array.from(tensor.bytes) }));
+    const read = await withPicturesRead({ meta: message.meta, tensors }).catch((error: unknown) =>
+      error instanceof WireError ? error : new WireError('codec', asTilepipeError(error).message),
+    );
+    this.#reading--;
+    if (read instanceof WireError) this.#assembler.refuse(read, this.#deps.topic);
+    else if (!this.#stopped) this.#hand({ ...read, release: keep });
+  }
+
   /** Messages, bytes, and what was refused by reason. */
   counters(): Record<string, number> {
     const { rejected, ...counts } = this.#assembler.counters();
@@ -63,6 +98,10 @@ export class Inbox {
     return {
       ...Object.fromEntries(Object.entries(counts).map(([name, count]) => [`inbox.${name}`, count])),
       ...Object.fromEntries(refusals),
+      ...(this.#dropped === 0 ? {} : { 'inbox.pictures.dropped': this.#dropped }),
     };
   }
 }
+
+/** Memory of its own is the collector's. */
+function keep(): void {}

@@ -13,6 +13,8 @@ export interface AnnouncedPlan {
   readonly digest: string;
   readonly announcement: Announcement;
   readonly index: PlanIndex;
+  /** What its frames go on with where an attempt under it fails. */
+  readonly fallback?: AnnouncedPlan;
 }
 
 export interface PlanWatchDeps {
@@ -51,9 +53,13 @@ export class PlanWatch {
     this.#plans.clear();
   }
 
-  /** Announced plans of a pipeline, the newest first. */
+  /** Announced plans of a pipeline, the newest first; behind them their fallbacks that were not announced themselves. */
   of(pipeline: string): readonly AnnouncedPlan[] {
-    return this.#plans.get(pipeline) ?? [];
+    const plans = this.#plans.get(pipeline) ?? [];
+    const all = new Map(plans.map((plan) => [plan.digest, plan]));
+    for (const { fallback } of plans)
+      if (fallback !== undefined && !all.has(fallback.digest)) all.set(fallback.digest, fallback);
+    return [...all.values()];
   }
 
   find(pipeline: string, digest: string): AnnouncedPlan | undefined {
@@ -78,8 +84,7 @@ export class PlanWatch {
       const { digest } = announcement;
       // The same plan may come with other settings, limits, or an address of the store that has moved.
       if (known[0]?.digest === digest && sameDocument(known[0].announcement, announcement)) return;
-      const index = known.find((old) => old.digest === digest)?.index ?? new PlanIndex(announcement.plan);
-      const plan = { pipeline, digest, announcement, index };
+      const plan = this.#planOf(pipeline, announcement);
       this.#plans.set(
         pipeline,
         [plan, ...known.filter((old) => old.digest !== plan.digest)].slice(0, REMEMBERED),
@@ -88,6 +93,13 @@ export class PlanWatch {
     } catch (error) {
       this.#deps.rejected(topic, asTilepipeError(error).message);
     }
+  }
+
+  #planOf(pipeline: string, announcement: Announcement): AnnouncedPlan {
+    const { digest, plan, fallback: second, ...rest } = announcement;
+    const index = this.find(pipeline, digest)?.index ?? new PlanIndex(plan);
+    const fallback = second && this.#planOf(pipeline, { ...rest, ...second });
+    return { pipeline, digest, announcement, index, ...(fallback === undefined ? {} : { fallback }) };
   }
 }
 

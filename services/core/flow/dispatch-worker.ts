@@ -25,6 +25,8 @@ export interface Placement {
   readonly tile: number;
   /** Workers the plan lists, the preferred first; absent: any. */
   readonly devices?: readonly string[] | undefined;
+  /** Nobody else can: its inputs come to its device. */
+  readonly bound?: boolean;
 }
 
 /**
@@ -42,7 +44,16 @@ export function placementOf(
   const { model = '', block = 0, index = 0, inputs } = task;
   const devices = binding === 'static' ? task.devices?.slice(0, 1) : task.devices;
   const sizes = inputs.map(({ region }) => extents(region).join('x')).join(' ');
-  return { plan, model, block, tile: index, devices, sort: `block ${block} ${model.slice(0, 12)} ${sizes}` };
+  const bound = task.gather === 'worker' ? { bound: true } : {};
+  return {
+    plan,
+    model,
+    block,
+    tile: index,
+    devices,
+    ...bound,
+    sort: `block ${block} ${model.slice(0, 12)} ${sizes}`,
+  };
 }
 
 /** One message sent to a worker and not answered. */
@@ -100,9 +111,9 @@ export function candidates(
   refused: ReadonlySet<string>,
 ): WorkerState[] {
   const suitable = [...workers].filter((worker) => !refused.has(worker.view.id) && worker.suits(placement));
-  const { devices } = placement;
+  const { devices, bound } = placement;
   const listed = suitable.filter(({ view }) => devices?.includes(view.id));
-  return listed.length > 0 ? listed : suitable;
+  return listed.length > 0 || bound ? listed : suitable;
 }
 
 /** Why no worker can take a task, for people. */

@@ -2,7 +2,7 @@
 
 import type { Plan } from '../schema/generated/plan.ts';
 import { type Range, type Region, sameRegion } from '../tensor/region.ts';
-import { DEFLATE } from '../wire/codecs.ts';
+import { DEFLATE, isPictureCodec, type PictureCodec } from '../wire/codecs.ts';
 
 export { canonicalJson, planDigest } from './plan-digest.ts';
 export { validatePlan } from './validate-plan.ts';
@@ -28,7 +28,13 @@ export interface DeliveryPiece {
  */
 export type Delivery =
   | { readonly to: 'merger'; readonly pieces: readonly DeliveryPiece[] }
-  | { readonly to: 'worker'; readonly worker: string; readonly pieces: readonly DeliveryPiece[] };
+  | {
+      readonly to: 'worker';
+      readonly worker: string;
+      readonly pieces: readonly DeliveryPiece[];
+      /** By way of the worker's own broker: where every transfer of the task to this worker asks for it. */
+      readonly direct?: true;
+    };
 
 /** Who hands a task to a worker: the splitter or merger as a `task` message, or the worker itself. */
 export type Dispatch = 'splitter' | 'merger' | 'worker';
@@ -38,11 +44,14 @@ export class PlanIndex {
   readonly tasks: ReadonlyMap<string, Task>;
   readonly source: Task;
   readonly sink: Task;
+  /** Workers that gather inputs by themselves. */
+  readonly gatherers: ReadonlySet<string>;
   readonly #dispatch = new Map<string, Dispatch>();
   readonly #from = new Map<string, IndexedTransfer[]>();
   readonly #to = new Map<string, IndexedTransfer[]>();
   readonly #deliveries = new Map<string, readonly Delivery[]>();
   readonly #packed = new Map<string, ReadonlySet<string>>();
+  readonly #pictures = new Map<string, ReadonlyMap<string, PictureCodec>>();
 
   /** `plan` must have passed `validatePlan`. */
   constructor(plan: Plan) {
@@ -58,6 +67,7 @@ export class PlanIndex {
     for (const task of plan.tasks) {
       if (task.kind === 'run') this.#dispatch.set(task.id, this.#dispatcherOf(task));
     }
+    this.gatherers = new Set(this.#idsBy('worker').flatMap((id) => this.tasks.get(id)?.devices ?? []));
   }
 
   /** Transfers out of a task, in plan order. */
@@ -78,6 +88,20 @@ export class PlanIndex {
       const plain = new Set(transfers.filter(({ codec }) => codec !== DEFLATE).map(({ tensor }) => tensor));
       found = new Set(transfers.map(({ tensor }) => tensor).filter((tensor) => !plain.has(tensor)));
       this.#packed.set(task, found);
+    }
+    return found;
+  }
+
+  /** Inputs of a task that travel as pictures in its `task` message: those of which every transfer asks for the same. */
+  pictureInputs(task: string): ReadonlyMap<string, PictureCodec> {
+    let found = this.#pictures.get(task);
+    if (found === undefined) {
+      const transfers = this.transfersTo(task);
+      const first = new Map<string, PictureCodec>();
+      for (const { tensor, codec } of transfers) if (isPictureCodec(codec)) first.set(tensor, codec);
+      for (const { tensor, codec } of transfers) if (codec !== first.get(tensor)) first.delete(tensor);
+      found = first;
+      this.#pictures.set(task, found);
     }
     return found;
   }
@@ -151,13 +175,18 @@ export class PlanIndex {
   #makeDeliveries(task: string, turn: number): Delivery[] {
     const toMerger = new Map<string, DeliveryPiece>();
     const toWorkers = new Map<string, DeliveryPiece[]>();
+    const byHub = new Set<string>();
     for (const transfer of this.transfersFrom(task)) {
       const consumer = this.tasks.get(transfer.to) as Task;
       if (!this.applies(consumer, turn)) continue;
       const dispatch = this.#dispatch.get(consumer.id);
       const piece = pieceOf(transfer);
-      if (dispatch === 'worker') append(toWorkers, consumer.devices?.[0] as string, piece);
-      else if (dispatch !== 'splitter') toMerger.set(piece.tensor, joined(toMerger.get(piece.tensor), piece));
+      const [device] = consumer.devices ?? [];
+      if (dispatch === 'worker') {
+        append(toWorkers, device as string, piece);
+        if (transfer.endpoint !== device) byHub.add(device as string);
+      } else if (dispatch !== 'splitter')
+        toMerger.set(piece.tensor, joined(toMerger.get(piece.tensor), piece));
     }
     const deliveries: Delivery[] = [];
     if (toMerger.size > 0) {
@@ -167,8 +196,9 @@ export class PlanIndex {
       });
     }
     for (const [worker, pieces] of toWorkers) {
+      const way = byHub.has(worker) ? {} : { direct: true as const };
       for (const message of oneOfEachTensor(pieces))
-        deliveries.push({ to: 'worker', worker, pieces: message });
+        deliveries.push({ to: 'worker', worker, pieces: message, ...way });
     }
     return deliveries;
   }

@@ -3,9 +3,10 @@
 import { TilepipeError } from '../runtime/errors.ts';
 import type { Plan } from '../schema/generated/plan.ts';
 import { MAX_RANK } from '../tensor/copy.ts';
-import { contains, intersect, type Range, type Region, volume, whole } from '../tensor/region.ts';
-import { CODECS } from '../wire/codecs.ts';
+import { contains, extents, intersect, type Range, type Region, volume, whole } from '../tensor/region.ts';
+import { CODEC_NAMES, CODECS, isLossless, isPictureCodec, valueCodec } from '../wire/codecs.ts';
 import { MAX_TENSORS } from '../wire/limits.ts';
+import { pictureLayout } from '../wire/picture.ts';
 
 type Task = Plan['tasks'][number];
 type Transfer = Plan['transfers'][number];
@@ -22,7 +23,7 @@ export function validatePlan(plan: Plan): void {
   const digests = new Set(plan.models.map(({ digest }) => digest));
   const blocks = new Set(plan.blocks.map(({ id }) => id));
   for (const task of plan.tasks) checkTask(plan, task, digests, blocks);
-  for (const [index, transfer] of plan.transfers.entries()) checkTransfer(tasks, transfer, index);
+  for (const [index, transfer] of plan.transfers.entries()) checkTransfer(plan, tasks, transfer, index);
   checkOrder(plan, tasks);
   for (let turn = 0; turn < (plan.replicas ?? 1); turn++) checkCoverage(plan, tasks, turn);
 }
@@ -107,7 +108,12 @@ function checkPieces(plan: Plan, where: string, side: 'inputs' | 'outputs', piec
   }
 }
 
-function checkTransfer(tasks: ReadonlyMap<string, Task>, transfer: Transfer, index: number): void {
+function checkTransfer(
+  plan: Plan,
+  tasks: ReadonlyMap<string, Task>,
+  transfer: Transfer,
+  index: number,
+): void {
   const where = `transfer ${index} (${transfer.from} -> ${transfer.to})`;
   const from = tasks.get(transfer.from);
   const to = tasks.get(transfer.to);
@@ -123,8 +129,34 @@ function checkTransfer(tasks: ReadonlyMap<string, Task>, transfer: Transfer, ind
     fail(where, `${to.id} does not read ${show(region)} of "${transfer.tensor}"`);
   }
   if (region.some(([begin, end]) => begin > end)) fail(where, `region ${show(region)} ends before it begins`);
-  if (!CODECS.has(transfer.codec ?? 'raw'))
-    fail(where, `codec ${transfer.codec} is not one of ${[...CODECS.keys()].join(', ')}`);
+  checkEndpoint(where, transfer, to);
+  checkCodec(plan, where, transfer, from);
+}
+
+/** A codec there is, that fits the tensor, and keeps its values where the plan is exact. */
+function checkCodec(
+  plan: Plan,
+  where: string,
+  { codec = 'raw', tensor, region }: Transfer,
+  from: Task,
+): void {
+  if (!CODECS.has(codec)) fail(where, `codec ${codec} is not one of ${CODEC_NAMES.join(', ')}`);
+  if (!isLossless(codec) && plan.accuracy !== 'budgeted')
+    fail(where, `codec ${codec} changes values, and the plan's accuracy is exact`);
+  const { dtype } = plan.tensors[tensor] as Plan['tensors'][string];
+  if (valueCodec(codec) !== 'raw' && dtype !== 'float32')
+    fail(where, `codec ${codec} is for float32, "${tensor}" is ${dtype}`);
+  if (!isPictureCodec(codec)) return;
+  if (from.kind !== 'source') fail(where, `codec ${codec} is for what the source supplies`);
+  if (dtype !== 'uint8' || pictureLayout(extents(region)) === undefined)
+    fail(where, `codec ${codec} is for uint8 of 1 or 3 channels, not ${show(region)} of ${dtype}`);
+}
+
+/** A worker's own broker carries what that worker gathers, and nothing else. */
+function checkEndpoint(where: string, { endpoint }: Transfer, { id, gather, devices }: Task): void {
+  if (endpoint === undefined) return;
+  if (gather !== 'worker') fail(where, `endpoint ${endpoint}, but no worker gathers ${id} by itself`);
+  if (endpoint !== devices?.[0]) fail(where, `endpoint ${endpoint}, but ${devices?.[0]} gathers ${id}`);
 }
 
 /** Every task can run once those it reads from have: takes away what is ready until nothing is left (Kahn 1962). */
@@ -147,7 +179,18 @@ function checkOrder(plan: Plan, tasks: ReadonlyMap<string, Task>): void {
     }
   }
   const [stuck] = waitsFor.keys();
-  if (stuck !== undefined) fail(`task ${stuck}`, 'waits for itself through other tasks');
+  if (stuck !== undefined) fail(`task ${stuck}`, `waits for itself: ${circleFrom(plan, waitsFor, stuck)}`);
+}
+
+/** Of tasks that can never run each waits for another of them: whoever is met twice on the way back closes the circle. */
+function circleFrom({ transfers }: Plan, stuck: ReadonlyMap<string, number>, first: string): string {
+  const path: string[] = [];
+  let at = first;
+  while (!path.includes(at)) {
+    path.push(at);
+    at = transfers.find(({ from, to }) => to === at && stuck.has(from))?.from ?? first;
+  }
+  return [at, ...path.slice(path.indexOf(at)).reverse()].join(' -> ');
 }
 
 /** In the frames of one turn, the transfers into every input cover it; they may overlap. */

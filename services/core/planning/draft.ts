@@ -6,6 +6,12 @@ import type { Work } from './cost/work.ts';
 
 export type { CutCodec } from '../graph/cut-codecs.ts';
 
+/**
+ * How elements are written in a message by who sends them, where no sub-model does it: each piece with a range of its own
+ * (`uint8`), or as a picture. Only `png` keeps a plan exact.
+ */
+export type WireCodec = 'fp16' | 'uint8' | 'png' | 'jpeg';
+
 /** How a block runs. */
 export type Mode = 'whole' | 'tile' | 'shard' | 'partial';
 
@@ -40,7 +46,12 @@ export interface DraftStrip {
   /** Position of the block that makes it, and of the part within; `SUPPLIED`: it is of the frame itself. */
   readonly block: number;
   readonly part: number;
+  /** As they travel. */
   readonly bytes: number;
+  /** Bytes of those before they were deflated or made a picture of. */
+  readonly packed?: number;
+  /** It goes to the broker of the device that waits for it, and not through the hub. */
+  readonly direct?: true;
 }
 
 export interface DraftBlock {
@@ -89,6 +100,8 @@ export interface Draft {
   readonly predicted: Prediction;
   /** Codecs of cut tensors, by their names in the model's graph; absent is raw. */
   readonly codecs?: Readonly<Record<string, CutCodec>>;
-  /** Cut tensors that travel deflated, on top of their codec, by the same names. */
+  /** Tensors that travel deflated, on top of their codec, by the same names. */
   readonly packed?: readonly string[];
+  /** Codecs of messages, by the same names; a tensor has one of these or one of `codecs`. */
+  readonly wire?: Readonly<Record<string, WireCodec>>;
 }

@@ -5,7 +5,8 @@ import type { Graph } from '../graph/types.ts';
 import type { Plan } from '../schema/generated/plan.ts';
 import { intersect, type Region, whole } from '../tensor/region.ts';
 import type { FusedBlock, SpatialAxes, Tile } from '../tiling/types.ts';
-import type { Mode, Prediction } from './draft.ts';
+import { deflatedCodec, isLossless } from '../wire/codecs.ts';
+import type { Mode, Prediction, WireCodec } from './draft.ts';
 
 /** Ids of the two tasks every plan has: the frame's supply and the result's collection. */
 export const SOURCE = 'input';
@@ -28,6 +29,8 @@ export interface PartPlacement {
   readonly devices?: readonly string[];
   /** The device named collects the inputs itself, sent by those who make them. */
   readonly gather?: 'worker';
+  /** Of such a part: its device's own broker carries what others send it. */
+  readonly direct?: boolean;
   /** Whose turn it is, where whole frames go by turns; absent: every frame's. */
   readonly replica?: number;
   /** Weights and activations, in bytes. */
@@ -62,6 +65,8 @@ export interface PlanInput {
   readonly codecs?: ReadonlyMap<string, CodedCut>;
   /** Tensors that travel deflated. */
   readonly packed?: ReadonlySet<string>;
+  /** Tensors that messages write by a codec, partial sums by the name of what they add up to. */
+  readonly wire?: ReadonlyMap<string, WireCodec>;
 }
 
 type Task = Plan['tasks'][number];
@@ -95,15 +100,20 @@ export function planDocument(input: PlanInput): Plan {
   const names = new Set<string>();
   const standsFor = new Map<string, string>();
   const tasks: Task[] = [sourceTask(graph)];
+  const direct = new Set<string>();
+  const sums = new Map<string, string>();
   for (const planned of input.blocks) {
     for (const part of planned.parts) {
       tasks.push(runTask(planned.block, part));
+      if (part.direct) direct.add(taskId(planned.block, part));
       for (const [name, { tensor }] of part.tile.strips ?? []) standsFor.set(name, tensor);
-      for (const [name, tensor] of part.tile.sums ?? []) standsFor.set(name, tensor);
+      for (const [name, tensor] of part.tile.sums ?? []) sums.set(name, tensor);
     }
   }
   tasks.push(sinkTask(graph));
-  const transfers = connect(tasks, input.packed ?? new Set());
+  const codecs = new Codecs(input, sums);
+  const transfers = connect(tasks, codecs, direct);
+  const lossy = transfers.some(({ codec }) => !isLossless(codec));
   for (const task of tasks) {
     for (const piece of [...task.inputs, ...task.outputs]) names.add(piece.tensor);
   }
@@ -113,7 +123,12 @@ export function planDocument(input: PlanInput): Plan {
     model: { ...input.model },
     inputs: graph.inputs.map((tensor) => tensor.name),
     outputs: graph.outputs.map((tensor) => tensor.name),
-    tensors: Object.fromEntries([...names].map((name) => [name, describeTensor(input, name, standsFor)])),
+    tensors: Object.fromEntries(
+      [...names].map((name) => [
+        name,
+        describeTensor(input, name, sums.get(name) ?? standsFor.get(name) ?? name),
+      ]),
+    ),
     blocks: input.blocks.map(({ block, macs, weightBytes, reason }) => ({
       id: block.id,
       kind: block.kind,
@@ -130,6 +145,7 @@ export function planDocument(input: PlanInput): Plan {
       weights: weights.map((file) => ({ ...file })),
     })),
     ...(input.replicas === undefined ? {} : { replicas: input.replicas }),
+    ...(lossy ? { accuracy: 'budgeted' as const } : {}),
     ...(input.predicted === undefined ? {} : { predicted: prediction(input.predicted) }),
   };
 }
@@ -147,9 +163,8 @@ function prediction({
 function describeTensor(
   { graph, axes, codecs = new Map() }: PlanInput,
   name: string,
-  standsFor: ReadonlyMap<string, string>,
+  described: string,
 ): Plan['tensors'][string] {
-  const described = standsFor.get(name) ?? name;
   const tensor = graph.tensors.get(described);
   const spatial = axes.get(described);
   return {
@@ -216,13 +231,33 @@ function runTask(block: FusedBlock, part: PlannedPart): Task {
   };
 }
 
+/** How messages write tensors, by the names they travel under. */
+class Codecs {
+  readonly #packed: ReadonlySet<string>;
+  readonly #wire: ReadonlyMap<string, WireCodec>;
+  readonly #sums: ReadonlyMap<string, string>;
+
+  constructor({ packed = new Set(), wire = new Map() }: PlanInput, sums: ReadonlyMap<string, string>) {
+    this.#packed = packed;
+    this.#wire = wire;
+    this.#sums = sums;
+  }
+
+  of(name: string): Pick<Transfer, 'codec'> {
+    const tensor = this.#sums.get(name) ?? name;
+    const wire = this.#wire.get(tensor);
+    const codec = this.#packed.has(tensor) ? deflatedCodec(wire) : wire;
+    return codec === undefined ? {} : { codec };
+  }
+}
+
 /** A transfer for every producer whose region meets what a consumer needs; covers are exact, so together they fill it. */
-function connect(tasks: readonly Task[], packed: ReadonlySet<string>): Transfer[] {
-  const makers = new Map<string, { id: string; region: Region; replica: number | undefined }[]>();
-  for (const { id, outputs, replica } of tasks) {
-    for (const { tensor, region } of outputs) {
+function connect(tasks: readonly Task[], codecs: Codecs, direct: ReadonlySet<string>): Transfer[] {
+  const makers = new Map<string, { task: Task; region: Region }[]>();
+  for (const task of tasks) {
+    for (const { tensor, region } of task.outputs) {
       const list = makers.get(tensor) ?? [];
-      list.push({ id, region, replica });
+      list.push({ task, region });
       makers.set(tensor, list);
     }
   }
@@ -230,20 +265,28 @@ function connect(tasks: readonly Task[], packed: ReadonlySet<string>): Transfer[
   for (const consumer of tasks) {
     for (const need of consumer.inputs) {
       for (const maker of makers.get(need.tensor) ?? []) {
-        if (!sameFrames(maker.replica, consumer.replica)) continue;
+        if (!sameFrames(maker.task.replica, consumer.replica)) continue;
         const common = intersect(maker.region, need.region);
         if (common === undefined) continue;
         transfers.push({
-          from: maker.id,
+          from: maker.task.id,
           to: consumer.id,
           tensor: need.tensor,
           region: mutable(common),
-          ...(packed.has(need.tensor) ? { codec: 'deflate' } : {}),
+          ...codecs.of(need.tensor),
+          ...(direct.has(consumer.id) ? endpointOf(maker.task, consumer) : {}),
         });
       }
     }
   }
   return transfers;
+}
+
+/** What another worker made goes to the consumer's own broker; the splitter is at the hub, and what stays does not travel. */
+function endpointOf({ kind, devices: makers }: Task, { devices }: Task): Pick<Transfer, 'endpoint'> {
+  const [device] = devices ?? [];
+  const stays = makers?.length === 1 && makers[0] === device;
+  return kind !== 'run' || stays || device === undefined ? {} : { endpoint: device };
 }
 
 /** Whether there are frames in which both take part. */

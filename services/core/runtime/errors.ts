@@ -121,6 +121,11 @@ export const ERRORS = {
     'The workers could not measure their links in one round.',
     'Try again when no frames flow and nobody else has links measured; the message says what was in the way.',
   ),
+  'strip-lost': row(
+    EXIT.environment,
+    'What another worker made for a task did not come, however often it was asked for.',
+    'Look at the worker that the message names, and at its link; the frame was run again.',
+  ),
   overloaded: row(
     EXIT.environment,
     'More tasks are waiting than may be kept.',

@@ -17,6 +17,18 @@ import type { Cover, FusedBlock, Rectangle, Tile } from './types.ts';
  * outputs, or a node cannot be tiled.
  */
 export function tileBlock(graph: Graph, analysis: Analysis, block: FusedBlock, cover: Cover): Tile[] {
+  return tileRectangles(graph, analysis, block, cover).map((outputs, index) =>
+    tileOf(graph, analysis, block, index, outputs),
+  );
+}
+
+/** What each tile of a cover makes of every output it has a part of. Throws as `tileBlock` does. */
+export function tileRectangles(
+  graph: Graph,
+  analysis: Analysis,
+  block: FusedBlock,
+  cover: Cover,
+): ReadonlyMap<string, Rectangle>[] {
   for (const node of block.nodes) if (!analysis.constantNodes.has(node.index)) ruleOf(analysis, node);
   const covered = block.outputs.map((tensor) => ({
     tensor,
@@ -31,7 +43,7 @@ export function tileBlock(graph: Graph, analysis: Analysis, block: FusedBlock, c
       const rectangle = rectangles[index];
       if (rectangle !== undefined) outputs.set(tensor, rectangle);
     }
-    return tileOf(graph, analysis, block, index, outputs);
+    return outputs;
   });
 }
 

@@ -18,6 +18,8 @@ export interface AssemblerOptions {
   readonly maxMessages?: number;
   /** Time between the first and the last part of a message, in milliseconds. */
   readonly maxAgeMs?: number;
+  /** Whether the receiver reads pictures, which tensors may be; false by default: then they are refused. */
+  readonly pictures?: boolean;
   /** Told of every payload that is no message, for the log. */
   readonly onReject?: (error: WireError, from: string) => void;
 }
@@ -90,6 +92,7 @@ export class Assembler {
       maxBytes: Math.max(options.maxBytes ?? 2 * maxBodyBytes, maxBodyBytes),
       maxMessages: options.maxMessages ?? 256,
       maxAgeMs: options.maxAgeMs ?? 10_000,
+      pictures: options.pictures ?? false,
     };
     this.#onReject = options.onReject;
   }
@@ -106,15 +109,22 @@ export class Assembler {
       const body = envelope.parts === 1 ? this.#count(payload) && slice : this.#add(from, envelope, slice);
       if (body === undefined) return undefined;
       const { meta, tensors, misaligned } = decodeBody(body, envelope.kind, this.#options.maxBodyBytes);
+      const picture = this.#options.pictures ? undefined : tensors.find((tensor) => tensor.picture);
+      if (picture !== undefined) throw new WireError('codec', `${picture.name} is a ${picture.picture}`);
       this.#misaligned += misaligned;
       this.#messages++;
       return { meta, tensors, release: envelope.parts === 1 ? keep : this.#giver(body) };
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      this.#rejected.set(error.reason, (this.#rejected.get(error.reason) ?? 0) + 1);
-      this.#onReject?.(error, from);
+      this.refuse(error, from);
       return undefined;
     }
+  }
+
+  /** Counts a message that turned out later to be none: one of its pictures could not be read. */
+  refuse(error: WireError, from: string): void {
+    this.#rejected.set(error.reason, (this.#rejected.get(error.reason) ?? 0) + 1);
+    this.#onReject?.(error, from);
   }
 
   /** Gives up incomplete messages beyond their age; also done on every `accept`. */

@@ -5,11 +5,20 @@ import type { DType } from '../graph/types.ts';
 import { MAX_RANK } from '../tensor/copy.ts';
 import { elementBytes, fromSafetensorsName, tensorBytes } from '../tensor/dtype.ts';
 import { whole } from '../tensor/region.ts';
-import { CODECS, DEFLATE } from './codecs.ts';
+import {
+  CODECS,
+  type Codec,
+  isDeflated,
+  isPictureCodec,
+  type PictureCodec,
+  type ValueCodec,
+  valueCodec,
+} from './codecs.ts';
 import { inflated, unpackedBytes } from './deflate.ts';
 import { DEFAULT_MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_NAME_LENGTH, MAX_TENSORS } from './limits.ts';
-import type { Message, MessageKind, MessageMeta, Piece, TensorData } from './message.ts';
+import type { Message, MessageKind, MessageMeta, PackedTensor, Piece, TensorData } from './message.ts';
 import { isObject, metadataFromText, parseJson } from './metadata.ts';
+import { pictureLayout } from './picture.ts';
 import { WireError } from './wire-error.ts';
 
 export interface Decoded extends Message {
@@ -27,8 +36,8 @@ interface Entry {
 
 /**
  * Reads a body. Tensors are views into it wherever they are aligned to their elements, in the order of their bytes.
- * `kind`, where given, is the envelope's, which the metadata must repeat; deflated tensors unpack to no more than
- * `maxBodyBytes` together. Throws WireError.
+ * `kind`, where given, is the envelope's, which the metadata must repeat; deflated tensors and pictures unpack to no
+ * more than `maxBodyBytes` together. Pictures are left as they are. Throws WireError.
  */
 export function decodeBody(
   body: Buffer,
@@ -111,22 +120,50 @@ function isNatural(value: unknown): value is number {
 function checkUnpacked(entries: readonly Entry[], { codecs, packed }: MessageMeta, most: number): void {
   if (packed === undefined) return;
   let bytes = 0;
-  for (const { name } of entries) if (codecs?.[name] === DEFLATE) bytes += unpackedBytes(name, packed[name]);
-  if (!(bytes <= most)) throw new WireError('codec', `${DEFLATE} of ${bytes} bytes`);
+  for (const { name } of entries) {
+    const codec = codecs?.[name];
+    if (isDeflated(codec) || isPictureCodec(codec)) bytes += unpackedBytes(name, packed[name]);
+  }
+  if (!(bytes <= most)) throw new WireError('codec', `${bytes} bytes when unpacked`);
 }
 
-function applyCodec({ name, dtype, shape }: Entry, bytes: Uint8Array, meta: MessageMeta): TensorData {
-  const codecName = meta.codecs?.[name];
-  if (codecName === undefined || codecName === 'raw') return { name, dtype, shape, bytes };
-  if (codecName === DEFLATE) {
-    if (dtype !== 'uint8' || shape.length !== 1) throw new WireError('codec', `${DEFLATE} of ${dtype}`);
-    return inflated(name, bytes, meta.packed?.[name]);
-  }
-  const codec = CODECS.get(codecName);
-  if (codec === undefined) throw new WireError('codec', codecName.slice(0, 64));
-  const decoded = codec.tensorType(dtype);
-  if (decoded === undefined) throw new WireError('codec', `${codecName} does not make ${dtype}`);
-  return { name, dtype: decoded, shape, bytes: codec.decode(dtype, bytes) };
+function applyCodec(entry: Entry, bytes: Uint8Array, meta: MessageMeta): TensorData {
+  const { name, dtype, shape } = entry;
+  const codec = meta.codecs?.[name];
+  if (codec === undefined || codec === 'raw') return { name, dtype, shape, bytes };
+  if (!CODECS.has(codec)) throw new WireError('codec', codec.slice(0, 64));
+  const packed = isDeflated(codec);
+  const picture = isPictureCodec(codec) ? codec : undefined;
+  if ((packed || picture !== undefined) && (dtype !== 'uint8' || shape.length !== 1))
+    throw new WireError('codec', `${codec} of ${dtype}`);
+  if (picture !== undefined) return unread(name, bytes, picture, meta.packed?.[name]);
+  const tensor = packed ? inflated(name, bytes, meta.packed?.[name]) : { name, dtype, shape, bytes };
+  return withValues(tensor, valueCodec(codec), meta);
+}
+
+/** A picture of the tensor that `as` describes; whether the file is one, and of that size, is seen when it is read. */
+function unread(
+  name: string,
+  bytes: Uint8Array,
+  picture: PictureCodec,
+  as: PackedTensor | undefined,
+): TensorData {
+  const shape = as?.shape ?? [];
+  if (as?.dtype !== 'U8' || pictureLayout(shape) === undefined || bytes.length === 0)
+    throw new WireError('codec', `${picture} of ${name}`);
+  return { name, dtype: 'uint8', shape, bytes, picture };
+}
+
+/** A tensor whose elements are in the form of `codec`, as it was. */
+function withValues(tensor: TensorData, codec: ValueCodec, { scales }: MessageMeta): TensorData {
+  if (codec === 'raw') return tensor;
+  const { name, dtype, bytes } = tensor;
+  const values = CODECS.get(codec) as Codec;
+  const decoded = values.tensorType(dtype);
+  const scale = scales?.[name];
+  if (decoded === undefined) throw new WireError('codec', `${codec} does not make ${dtype}`);
+  if (codec === 'uint8' && scale === undefined) throw new WireError('codec', `no scale of ${name}`);
+  return { ...tensor, dtype: decoded, bytes: values.decode(dtype, bytes, scale) };
 }
 
 /** Regions and codecs name tensors of the message, and a region has its tensor's extents. */
@@ -138,7 +175,7 @@ function checkNames(meta: MessageMeta, tensors: readonly TensorData[]): void {
       shape?.length === region.length && region.every(([begin, end], axis) => end - begin === shape[axis]);
     if (!fits) throw new WireError('region', name);
   }
-  for (const name of Object.keys(meta.codecs ?? {})) {
+  for (const name of [...Object.keys(meta.codecs ?? {}), ...Object.keys(meta.scales ?? {})]) {
     if (!shapes.has(name)) throw new WireError('codec', `no tensor ${name}`);
   }
 }

@@ -6,11 +6,12 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { DType } from '../graph/types.ts';
 import { MAX_RANK } from '../tensor/copy.ts';
-import { elementBytes, fromSafetensorsName, safetensorsName, tensorBytes } from '../tensor/dtype.ts';
+import { elementBytes, fromSafetensorsName, tensorBytes } from '../tensor/dtype.ts';
 import type { BodyPool } from './body-pool.ts';
-import { DEFLATE } from './codecs.ts';
-import { type LaidMessage, layoutMessage, type TensorSpec } from './encode.ts';
+import { CODECS, DEFLATE, deflatedCodec } from './codecs.ts';
+import type { LaidMessage, TensorSpec } from './encode.ts';
 import type { PackedTensor, TensorData } from './message.ts';
+import { type PackedForm, withForms } from './packed-form.ts';
 import { WireError } from './wire-error.ts';
 
 /** The fastest: further levels take several times as long for a few percent of the feature maps of networks. */
@@ -20,8 +21,9 @@ const LEVEL = 1;
 const MOST_RATIO = 1032;
 
 /**
- * The message with the tensors of `names` deflated where that makes them smaller; the message itself where it makes
- * none so. `specs` are those it was laid out with. The memory of the message given goes back to its pool.
+ * The message with the tensors of `names` deflated, on top of their codec, where that makes them smaller; the message
+ * itself where it makes none so. `specs` are those it was laid out with. The memory of the message given goes back to
+ * its pool.
  */
 export function deflated(
   message: LaidMessage,
@@ -29,30 +31,15 @@ export function deflated(
   names: ReadonlySet<string>,
   pool?: BodyPool,
 ): LaidMessage {
-  const small = new Map<string, Buffer>();
-  const packed: Record<string, PackedTensor> = {};
-  for (const { name, dtype, shape } of specs) {
+  const forms = new Map<string, PackedForm>();
+  for (const { name, dtype } of specs) {
     if (!names.has(name)) continue;
-    const bytes = message.bytes(name);
-    const less = deflateRawSync(bytes, { level: LEVEL });
-    if (less.length >= bytes.length) continue;
-    small.set(name, less);
-    packed[name] = { dtype: safetensorsName(dtype), shape };
+    const codec = message.meta.codecs?.[name] ?? 'raw';
+    const wireType = CODECS.get(codec)?.wireType(dtype) ?? dtype;
+    const bytes = deflateRawSync(message.bytes(name), { level: LEVEL });
+    forms.set(name, { codec: deflatedCodec(codec), bytes, dtype: wireType });
   }
-  if (small.size === 0) return message;
-  const codecs = { ...message.meta.codecs };
-  for (const name of small.keys()) codecs[name] = DEFLATE;
-  const next = layoutMessage(
-    { ...message.meta, codecs, packed },
-    specs.map((spec): TensorSpec => {
-      const less = small.get(spec.name);
-      return less === undefined ? spec : { name: spec.name, dtype: 'uint8', shape: [less.length] };
-    }),
-    pool,
-  );
-  for (const { name } of specs) next.bytes(name).set(small.get(name) ?? message.bytes(name));
-  message.release();
-  return next;
+  return withForms(message, specs, forms, pool);
 }
 
 /** Bytes of a deflated tensor when unpacked. Throws WireError `codec` where `as` does not describe one. */

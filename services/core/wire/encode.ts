@@ -11,6 +11,7 @@ import { ENVELOPE_BYTES, MAX_HEADER_BYTES, MAX_PARTS, MAX_TENSORS, MIN_MESSAGE_B
 import type { Message, MessageMeta } from './message.ts';
 import { nextMessageId } from './message-id.ts';
 import { deadlineText, metadataToText } from './metadata.ts';
+import type { Scale } from './quantise.ts';
 
 /** What a message is to hold: a name, and the type and extents of the tensor (or of the box of one). */
 export interface TensorSpec {
@@ -22,6 +23,7 @@ export interface TensorSpec {
 interface Place {
   readonly spec: TensorSpec;
   readonly codec: string;
+  readonly scale: Scale | undefined;
   readonly wireType: DType;
   readonly begin: number;
   readonly end: number;
@@ -64,11 +66,11 @@ export class LaidMessage {
 
   /** Writes a tensor's elements through its codec; `elements` is as long as its type and shape say. */
   fill(name: string, elements: Uint8Array): void {
-    const { spec, codec, begin, end } = this.#place(name);
+    const { spec, codec, scale, begin, end } = this.#place(name);
     if (elements.byteLength !== tensorBytes(spec.dtype, spec.shape)) {
       throw new TilepipeError('internal', `${elements.byteLength} bytes given for tensor "${name}"`);
     }
-    CODECS.get(codec)?.encode(spec.dtype, elements, this.body.subarray(begin, end));
+    CODECS.get(codec)?.encode(spec.dtype, elements, this.body.subarray(begin, end), scale);
   }
 
   /** Lowers the time left, in place; nothing else moves. Has no effect where the message was laid out without one. */
@@ -112,7 +114,7 @@ function writeDeadline(body: Buffer, at: number, milliseconds: number): void {
 /**
  * Makes room for a message. Tensors lie in order of element size, the largest first, so that each is aligned to
  * its elements without gaps (the safetensors format allows none); within a size, in the order given.
- * `meta.codecs` names the codec of each tensor. The bytes of the tensors are not cleared: fill every one.
+ * `meta.codecs` names the codec of each tensor, `meta.scales` the steps of those that are bytes. The bytes of the tensors are not cleared: fill every one.
  * Throws `internal` for duplicate names or unknown codecs, `message-too-large` for a header beyond 64 KB.
  */
 export function layoutMessage(
@@ -159,7 +161,10 @@ function place(meta: MessageMeta, tensors: readonly TensorSpec[]) {
         `codec "${codec}" does not take tensor "${spec.name}" of ${spec.dtype}`,
       );
     }
-    return { spec, codec, wireType };
+    const scale = meta.scales?.[spec.name];
+    if (codec === 'uint8' && scale === undefined)
+      throw new TilepipeError('internal', `tensor "${spec.name}" has codec uint8 and no scale`);
+    return { spec, codec, scale, wireType };
   });
   // Numeric names would be listed first by a JavaScript object; receivers go by the offsets, not by the order.
   const entries: Record<string, object> = Object.create(null);

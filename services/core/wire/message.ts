@@ -2,6 +2,8 @@
 
 import type { DType } from '../graph/types.ts';
 import type { Region } from '../tensor/region.ts';
+import type { PictureCodec } from './codecs.ts';
+import type { Scale } from './quantise.ts';
 
 /**
  * `frame`  an input tensor for the splitter (instead of a JPEG);
@@ -34,9 +36,11 @@ export interface TensorData {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly bytes: Uint8Array;
+  /** Where it is there, `bytes` are a picture file that nobody has read yet: the inbox does. */
+  readonly picture?: PictureCodec;
 }
 
-/** What a deflated tensor unpacks to; `dtype` is a safetensors name. */
+/** What a deflated tensor unpacks to before its codec, or the tensor a picture is of; `dtype` is a safetensors name. */
 export interface PackedTensor {
   readonly dtype: string;
   readonly shape: readonly number[];
@@ -80,7 +84,9 @@ export interface MessageMeta {
   readonly regions?: Readonly<Record<string, Region>>;
   /** Codec of each tensor's bytes; absent: raw. */
   readonly codecs?: Readonly<Record<string, string>>;
-  /** Of each tensor with codec `deflate`. */
+  /** Of each tensor whose values are bytes (`uint8`). */
+  readonly scales?: Readonly<Record<string, Scale>>;
+  /** Of each tensor that is deflated or a picture. */
   readonly packed?: Readonly<Record<string, PackedTensor>>;
   /** Error code of the table in runtime/errors.ts. */
   readonly code?: string;

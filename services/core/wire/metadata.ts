@@ -3,6 +3,7 @@
 import type { Region } from '../tensor/region.ts';
 import { MAX_TEXT_LENGTH } from './limits.ts';
 import { MESSAGE_KINDS, type MessageKind, type MessageMeta, type PackedTensor } from './message.ts';
+import type { Scale } from './quantise.ts';
 import { WireError } from './wire-error.ts';
 
 type Field = Exclude<keyof MessageMeta, 'kind'>;
@@ -31,6 +32,7 @@ export const METADATA_FIELDS = {
   endedMs: 'time',
   regions: 'json',
   codecs: 'json',
+  scales: 'json',
   packed: 'json',
   code: 'name',
   message: 'text',
@@ -92,6 +94,7 @@ function readField(field: Field, form: Form, text: string): unknown {
     if (value === undefined) throw new WireError('metadata-value', field);
     if (field === 'regions') return readRegions(value);
     if (field === 'codecs') return readCodecs(value);
+    if (field === 'scales') return readScales(value);
     if (field === 'packed') return readPacked(value);
     return value;
   }
@@ -142,6 +145,19 @@ function readCodecs(value: unknown): Record<string, string> {
     codecs[name] = codec;
   }
   return codecs;
+}
+
+function readScales(value: unknown): Record<string, Scale> {
+  if (!isObject(value)) throw new WireError('metadata-value', 'scales');
+  const scales: Record<string, Scale> = Object.create(null);
+  for (const name of Object.keys(value)) {
+    const entry = value[name];
+    const [scale, zeroPoint] = Array.isArray(entry) && entry.length === 2 ? entry : [];
+    const sound = Number.isFinite(scale) && scale > 0 && isNatural(zeroPoint) && zeroPoint <= 255;
+    if (!sound) throw new WireError('metadata-value', 'scales');
+    scales[name] = [scale, zeroPoint];
+  }
+  return scales;
 }
 
 function readPacked(value: unknown): Record<string, PackedTensor> {

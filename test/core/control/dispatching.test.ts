@@ -86,3 +86,21 @@ test.each([
   dispatching.done(answered, { receivedMs: 0, startedMs: 0, endedMs: 0 });
   expect(laid().framed.buffer === message.framed.buffer).toBe(!again);
 });
+
+test('what is gathered where it runs can run nowhere else, though another worker holds the same sub-model', async () => {
+  const kept = gridPlan({
+    grids: [
+      [2, 1],
+      [2, 1],
+    ],
+    direct: true,
+  });
+  const digest = planDigest(kept);
+  const direct = { ...plan, digest, index: new PlanIndex(kept) };
+  const models = kept.models.map((model) => model.digest);
+  const say = (id: string) => local.status('worker', id, { plans: { [digest]: { state: 'ready', models } } });
+  await say('w0');
+  expect(dispatching.canRun(direct)).toBe(false);
+  await say('w1');
+  expect(dispatching.canRun(direct)).toBe(true);
+});

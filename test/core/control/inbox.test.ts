@@ -2,9 +2,11 @@
 
 import { expect, test } from 'vitest';
 import { Inbox } from '../../../services/core/control/inbox.ts';
+import { pictureOf } from '../../../services/core/control/picture-codec.ts';
 import { sendMessage } from '../../../services/core/control/send.ts';
 import { createLog } from '../../../services/core/runtime/log.ts';
 import { encodeMessage, parts } from '../../../services/core/wire/encode.ts';
+import type { TensorData } from '../../../services/core/wire/message.ts';
 import { Local } from '../../support/local.ts';
 import { floatTensor } from '../../support/tensors.ts';
 
@@ -43,5 +45,34 @@ test('messages are put together from their parts, and what is none is counted by
   await inbox.stop();
   await data.publish('box', Buffer.from('late'));
   expect(lines.length).toBe(1);
+  await local.stop();
+});
+
+test('pictures are read before a message is handed on; one that cannot be is counted', async () => {
+  const local = new Local();
+  await local.start();
+  const { data } = local.channels;
+  const came: TensorData[] = [];
+  const inbox = new Inbox({
+    data,
+    topic: 'box',
+    log: createLog('test', { level: 'silent' }),
+    copies: true,
+    handle: ({ tensors }) => came.push(...tensors),
+  });
+  await inbox.start();
+  const shape = [1, 4, 5, 3];
+  const pixels = Uint8Array.from({ length: 60 }, (_, i) => i * 4);
+  const file = (await pictureOf(pixels, shape, 'png')) as Buffer;
+  for (const bytes of [file.subarray(0, 30), file]) {
+    const meta = { kind: 'task', codecs: { x: 'png' }, packed: { x: { dtype: 'U8', shape } } } as const;
+    const tensors = [{ name: 'x', dtype: 'uint8', shape: [bytes.length], bytes }] as const;
+    await sendMessage(data, 'box', encodeMessage({ meta, tensors }));
+  }
+  await expect.poll(() => came.length).toBe(1);
+  expect(came).toMatchObject([{ name: 'x', dtype: 'uint8', shape }]);
+  expect([...(came[0] as TensorData).bytes]).toEqual([...pixels]);
+  await expect.poll(() => inbox.counters()['inbox.rejected.codec']).toBe(1);
+  await inbox.stop();
   await local.stop();
 });

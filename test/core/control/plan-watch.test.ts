@@ -85,3 +85,32 @@ test('what is no announcement, or not of its digest, changes nothing and is told
     expect.stringContaining(`the announcement says ${first.digest}`),
   ]);
 });
+
+test('fallbacks stand behind the plans, and are plans of their own once they are announced', async () => {
+  const [one, two, three] = plans as [Plan, Plan, Plan];
+  const [first, second, third] = documents.map(({ digest }) => digest) as [string, string, string];
+  await say(announcement(one, {}, two));
+  expect(watch.of('test').map(({ digest }) => digest)).toEqual([first, second]);
+  expect(watch.of('test')[0]?.fallback).toBe(watch.find('test', second));
+  const { index } = watch.find('test', second) ?? {};
+  await say(announcement(three, {}, one));
+  expect(watch.of('test').map(({ digest }) => digest)).toEqual([third, first, second]);
+  await say(announcement(two, {}, one));
+  expect(watch.of('test').map(({ digest }) => digest)).toEqual([second, third, first]);
+  expect(watch.of('test')[0]?.index).toBe(index);
+});
+
+test('a fallback that is no plan, or none that its frames could go on with, is refused', async () => {
+  const [one, two] = plans as [Plan, Plan];
+  const good = announcement(one, {}, two);
+  const odd: Plan[] = [
+    one,
+    { ...two, pipeline: 'other' },
+    gridPlan({ grids: [[2, 1]], height: 14 }),
+    { ...two, transfers: [] },
+  ];
+  for (const plan of odd) await say(announcement(one, {}, plan));
+  await say({ ...good, fallback: { digest: good.digest, plan: two } });
+  expect(watch.of('test')).toEqual([]);
+  expect(events).toHaveLength(odd.length + 1);
+});

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { PlanIndex } from '../../../services/core/flow/plan-index.ts';
+import type { Plan } from '../../../services/core/schema/generated/plan.ts';
 import { gridPlan } from './plans.ts';
 
 const ids = (tasks: readonly { id: string }[]): string[] => tasks.map(({ id }) => id);
@@ -121,6 +122,33 @@ describe('PlanIndex', () => {
       expect(direct.deliveries('b1.t0', 0)).toHaveLength(1);
     });
 
+    test('sends directly where every transfer of a task to the worker asks for it', () => {
+      const plan = gridPlan({
+        grids: [
+          [2, 1],
+          [2, 1],
+          [2, 1],
+        ],
+        direct: true,
+      });
+      const ways = (): unknown[] =>
+        new PlanIndex(plan)
+          .deliveries('b1.t0', 0)
+          .map((each) => (each.to === 'worker' ? [each.worker, each.direct] : each.to));
+      for (const transfer of plan.transfers) if (transfer.to === 'b2.t1') transfer.endpoint = 'w1';
+      expect(ways()).toEqual([
+        ['w0', undefined],
+        ['w1', true],
+      ]);
+      const [strip] = plan.transfers.filter(({ from, to }) => from === 'b1.t0' && to === 'b2.t1');
+      const { endpoint: _, ...byHub } = strip as Plan['transfers'][number];
+      plan.transfers.push(byHub);
+      expect(ways()).toEqual([
+        ['w0', undefined],
+        ['w1', undefined],
+      ]);
+    });
+
     test('knows what each worker gathers, and leaves the merger the rest', () => {
       expect(direct.workerGathers('w1')).toEqual(['b1.t1']);
       expect(ids(direct.workerTasks('w0', 0))).toEqual(['b1.t0']);
@@ -149,6 +177,25 @@ describe('PlanIndex', () => {
       }
       expect(new PlanIndex(plan).deliveries('b0.t0', 0)).toHaveLength(1);
     });
+  });
+
+  test('knows which inputs come deflated, and which as pictures: where all that bring them agree', () => {
+    const plan = gridPlan({
+      grids: [
+        [1, 2],
+        [1, 1],
+      ],
+    });
+    const into = (to: string) => plan.transfers.filter((each) => each.to === to);
+    for (const each of into('b0.t0')) each.codec = 'jpeg';
+    for (const each of into('b1.t0')) each.codec = 'deflate';
+    const index = new PlanIndex(plan);
+    expect([...index.pictureInputs('b0.t0')]).toEqual([['t0', 'jpeg']]);
+    expect([...index.packedInputs('b1.t0')]).toEqual(['t1']);
+    expect([index.pictureInputs('b0.t1').size, index.packedInputs('b0.t0').size]).toEqual([0, 0]);
+    const [first] = into('b1.t0');
+    (first as Plan['transfers'][number]).codec = 'uint8+deflate';
+    expect(new PlanIndex(plan).packedInputs('b1.t0').size).toBe(0);
   });
 
   test('takes the turns of replicas into account', () => {

@@ -189,6 +189,19 @@ describe('validatePlan', () => {
       /one device, not 2/,
     ],
     [
+      'an endpoint on the way to the merger',
+      (plan) => ((plan.transfers[0] as Plan['transfers'][0]).endpoint = 'w0'),
+      /endpoint w0, but no worker gathers/,
+    ],
+    [
+      "an endpoint of another worker than the task's",
+      (plan) => {
+        Object.assign(task(plan, 'b1.t0'), { gather: 'worker', devices: ['w0'] });
+        for (const transfer of plan.transfers) if (transfer.to === 'b1.t0') transfer.endpoint = 'w1';
+      },
+      /endpoint w1, but w0 gathers b1.t0/,
+    ],
+    [
       'a transfer from nowhere',
       (plan) => ((plan.transfers[0] as Plan['transfers'][0]).from = 'nobody'),
       /transfer 0 .*no task nobody/,
@@ -218,7 +231,30 @@ describe('validatePlan', () => {
     [
       'an unknown codec',
       (plan) => ((plan.transfers[0] as Plan['transfers'][0]).codec = 'lz4' as 'raw'),
-      /codec lz4/,
+      /codec lz4 is not one of raw, fp16, uint8, deflate, fp16\+deflate, uint8\+deflate, png, jpeg/,
+    ],
+    [
+      'a codec that changes values in an exact plan',
+      (plan) => ((plan.transfers[0] as Plan['transfers'][0]).codec = 'uint8+deflate'),
+      /codec uint8\+deflate changes values, and the plan's accuracy is exact/,
+    ],
+    [
+      'bytes of what is no float32',
+      (plan) => {
+        plan.accuracy = 'budgeted';
+        (plan.transfers[0] as Plan['transfers'][0]).codec = 'uint8';
+      },
+      /codec uint8 is for float32, ".*" is int32/,
+    ],
+    [
+      'a picture of what is none',
+      (plan) => (transfer(plan, 'input', 'b0.t0').codec = 'png'),
+      /codec png is for uint8 of 1 or 3 channels/,
+    ],
+    [
+      'a picture of what a task makes',
+      (plan) => (transfer(plan, 'b0.t0', 'b1.t0').codec = 'png'),
+      /codec png is for what the source supplies/,
     ],
     [
       'a hole',
@@ -258,7 +294,7 @@ describe('validatePlan', () => {
     const region = task(plan, 'b0.t0').outputs[0]?.region as [number, number][];
     task(plan, 'b0.t0').inputs.push({ tensor: 't2', region });
     plan.transfers.push({ from: 'b1.t0', to: 'b0.t0', tensor: 't2', region });
-    expect(() => validatePlan(plan)).toThrow(/waits for itself/);
+    expect(() => validatePlan(plan)).toThrow(/waits for itself: .+ -> /);
   });
 
   test('refuses a hole in the frames of one replica only', () => {

@@ -41,18 +41,21 @@ const write =
   };
 
 const right = withMeta({});
+/** A tensor of bytes that stand for values, and its entry. */
+const BYTES = { codecs: '{"x":"uint8"}' };
+const ROW = { x: { dtype: 'U8', shape: [8], data_offsets: [0, 8] } };
 const manyTensors = Object.fromEntries(
   Array.from({ length: 257 }, (_, i) => [`t${i}`, { dtype: 'U8', shape: [0], data_offsets: [0, 0] }]),
 );
 
-const BROKEN: readonly [WireReason, string, Buffer][] = [
+const BROKEN: readonly (readonly [WireReason, string, Buffer])[] = [
   ['too-short', 'nothing', Buffer.alloc(0)],
   ['too-short', '31 bytes', payloadOf(right).subarray(0, 31)],
   ['magic', 'another magic', payloadOf(right, write(0x58, 3, 1))],
   ['version', 'version 0', payloadOf(right, write(0, 4, 1))],
   ['version', 'version 2', payloadOf(right, write(2, 4, 1))],
   ['kind', 'kind 0', payloadOf(right, write(0, 5, 1))],
-  ['kind', 'kind 9', payloadOf(right, write(9, 5, 1))],
+  ['kind', 'kind 10', payloadOf(right, write(10, 5, 1))],
   ['flags', 'a flag', payloadOf(right, write(0x8000, 6, 2))],
   ['part-index', 'no parts', payloadOf(right, write(0, 10, 2))],
   ['part-index', 'part 1 of 1', payloadOf(right, write(1, 8, 2))],
@@ -160,6 +163,33 @@ const BROKEN: readonly [WireReason, string, Buffer][] = [
   ['codec', 'a codec nobody has', payloadOf(withMeta({ codecs: '{"x":"lz4"}' }))],
   ['codec', 'a codec that does not fit', payloadOf(withMeta({ codecs: '{"x":"fp16"}' }))],
   ['codec', 'a codec of a stranger', payloadOf(withMeta({ codecs: '{"y":"raw"}' }))],
+  ['codec', 'bytes without a scale', payloadOf(withMeta(BYTES, ROW))],
+  ['codec', 'a scale of a stranger', payloadOf(withMeta({ scales: '{"y":[1,0]}' }))],
+  ['codec', 'single precision for bytes', payloadOf(withMeta({ ...BYTES, scales: '{"x":[1,0]}' }))],
+  ...['[1e999,0]', '[0,0]', '[-1,0]', '["1",0]', '[1,256]', '[1,0.5]', '[1]', '[1,0,0]', 'null', '1'].map(
+    (scale) =>
+      [
+        'metadata-value',
+        `${scale} for a scale`,
+        payloadOf(withMeta({ ...BYTES, scales: `{"x":${scale}}` }, ROW)),
+      ] as const,
+  ),
+  ...[
+    '{}',
+    '{"x":{"dtype":"F32","shape":[1,1,1]}}',
+    '{"x":{"dtype":"U8","shape":[]}}',
+    '{"x":{"dtype":"U8","shape":[2,2,3,3]}}',
+    '{"x":{"dtype":"U8","shape":[2,3,4]}}',
+    '{"x":{"dtype":"U8","shape":[65536,1,1]}}',
+    '{"x":{"dtype":"U8","shape":[1000000,1000000,3]}}',
+  ].map(
+    (packed) =>
+      [
+        'codec',
+        `a picture of ${packed}`,
+        payloadOf(withMeta({ codecs: '{"x":"jpeg"}', packed }, ROW)),
+      ] as const,
+  ),
 ];
 
 function reasonOf(payload: Buffer): WireReason | undefined {

@@ -90,6 +90,11 @@ describe('links measured all at once', () => {
   });
 });
 
+test('workers that listen are known by it', () => {
+  const { devices } = liveFleet({ profiles, local, endpoints: new Set(['attic', 'stranger']) });
+  expect(devices.filter(({ endpoint }) => endpoint).map(({ id }) => id)).toEqual(['attic']);
+});
+
 test('who is away takes no part', () => {
   const { devices } = presentFleet(liveFleet({ profiles, local }), ['attic', 'stranger']);
   expect(devices.map(({ id }) => id)).toEqual(['attic']);

@@ -17,11 +17,17 @@ export interface FleetOptions {
   /** Of devices that have another share, by id. */
   readonly unequal?: Readonly<Record<string, number>> | undefined;
   readonly hubMillicores: number;
+  /** Times as long as their share of a processor says that devices and hub take, for short periods of a quota cost caches. */
+  readonly slowdown?: number | undefined;
   readonly bitsPerSecond: number;
+  /** Who is on one half-duplex medium of that rate instead of a cable each: the devices, or the hub as well. */
+  readonly shared?: 'devices' | 'everyone' | undefined;
   /** Whether the hub is a device among them, without a link. */
   readonly hubComputes?: boolean;
   /** Bytes of every device beyond an empty worker; absent: what the profile says. */
   readonly roomBytes?: number | undefined;
+  /** Whether each device embeds a broker for what its neighbours send. */
+  readonly endpoints?: boolean;
   /** Of lean workers. */
   readonly lean?: boolean;
 }
@@ -32,28 +38,50 @@ const LINK_LATENCY_MS = 0.3;
 /** Processor milliseconds of the hub per message: dispatch, gather, timers. */
 const HUB_MESSAGE_MS = 0.25;
 
+const AIR = 'air';
+
 /** As `devices.yaml` says it. */
 export function emulatedDevices(options: FleetOptions): Devices {
-  const { quota, devices, hubComputes = false, roomBytes, lean = false } = options;
+  const {
+    quota,
+    devices,
+    hubComputes = false,
+    roomBytes,
+    lean = false,
+    shared,
+    endpoints = false,
+    slowdown = 1,
+  } = options;
   const profile: Profile = lean ? { ...options.profile, lean } : options.profile;
   const hubShare = options.hubMillicores / 1000;
   const mbit = (USEFUL * options.bitsPerSecond) / 1e6;
   const memory = roomBytes === undefined ? {} : { memory: `${profile.idleBytes + roomBytes}B` };
-  const speedOf = (id: string): number => (options.unequal?.[id] ?? options.millicores) / 1000 / quota;
+  const speedOf = (id: string): number =>
+    (options.unequal?.[id] ?? options.millicores) / 1000 / quota / slowdown;
   const computing = devices.map((name) => ({
     name,
     profile,
     speed: speedOf(name),
-    medium: name,
+    medium: shared === undefined ? name : AIR,
     estimated: false,
+    ...(endpoints ? { endpoint: true } : {}),
     ...memory,
   }));
-  const hub = { name: HUB_WORKER, profile, speed: hubShare / quota, estimated: false };
+  const hub = { name: HUB_WORKER, profile, speed: hubShare / quota / slowdown, estimated: false };
   return {
-    hub: { medium: HUB, messageMs: HUB_MESSAGE_MS / hubShare, byteMs: HUB_BYTE_MS / hubShare },
-    media: [HUB, ...devices].map((name) => ({ name, mbit, latencyMs: LINK_LATENCY_MS })),
+    hub: { ...hubMedium(shared), messageMs: HUB_MESSAGE_MS / hubShare, byteMs: HUB_BYTE_MS / hubShare },
+    media:
+      shared === undefined
+        ? [HUB, ...devices].map((name) => ({ name, mbit, latencyMs: LINK_LATENCY_MS }))
+        : [{ name: AIR, mbit, duplex: 'half', latencyMs: LINK_LATENCY_MS }],
     devices: [...computing, ...(hubComputes ? [hub] : [])],
   };
+}
+
+/** On a cable it is as fast as anything on the air. */
+function hubMedium(shared: FleetOptions['shared']): { medium?: string } {
+  if (shared === 'devices') return {};
+  return { medium: shared === undefined ? HUB : AIR };
 }
 
 export function emulatedFleet(options: FleetOptions): Fleet {

@@ -29,7 +29,10 @@ export interface ProfiledDevice extends BareDevice {
  * is idle. Leaves the bare model loaded at its best and the limits set. Throws where they never agree: plans made from
  * such a profile would say nothing.
  */
-export async function plausibleProfile(device: ProfiledDevice, network: BenchNetwork): Promise<Profile> {
+export async function plausibleProfile(
+  device: ProfiledDevice,
+  network: Pick<BenchNetwork, 'file' | 'model' | 'bareInputs'>,
+): Promise<Profile> {
   const { name, graph, analysis } = network.model;
   const ratios: number[] = [];
   for (let tries = 1; tries <= TRIES; tries++) {

@@ -9,7 +9,7 @@ import { within } from '../../../services/core/runtime/within.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import type { Settings } from '../../../services/core/vision/settings.ts';
 import type { TensorData } from '../../../services/core/wire/message.ts';
-import { EmulatedCluster, HUB } from '../../emulate/cluster.ts';
+import { EmulatedCluster, type EmulationOptions, HUB } from '../../emulate/cluster.ts';
 import { EmulatedHub } from '../../emulate/hub.ts';
 import { bitRate, millicores } from '../../emulate/units.ts';
 import type { BareTask } from '../bare-process.ts';
@@ -17,7 +17,7 @@ import { AskedProcess } from './asked-process.ts';
 import type { Arrival, CameraAnswer, CameraFrame, CameraRequest } from './camera-messages.ts';
 import type { ProfileRequest } from './profile-process.ts';
 
-export interface RigOptions {
+export interface RigOptions extends Pick<EmulationOptions, 'periodMs' | 'burstBytes' | 'medium'> {
   readonly devices: readonly string[];
   /** Share of a processor of every device: `150m`. */
   readonly cpu: string;
@@ -33,7 +33,7 @@ export interface RigOptions {
 }
 
 /** Runs the model bare, its input in memory. */
-const ALONE = 'alone';
+export const ALONE = 'alone';
 const FRAME_MS = 300_000;
 /** Longer than a worker may drain. */
 const DRAIN_MS = 15_000;
@@ -83,10 +83,11 @@ export class Rig {
       this.#killedWith = reject;
     });
     this.#killed.catch(() => {});
-    const { devices, cpu, hubCpu, link, sharedForms, ownBlobs = false } = options;
+    const { devices, cpu, hubCpu, link, sharedForms, ownBlobs = false, ...machine } = options;
     const limits = { millicores: millicores(cpu), link: bitRate(link) };
     this.#options = options;
     this.cluster = new EmulatedCluster({
+      ...machine,
       devices: [
         ...devices.map((name) => ({ name, ...limits })),
         { name: ALONE, millicores: limits.millicores },

@@ -3,11 +3,13 @@
 import type { Fleet } from '../cost/fleet.ts';
 import type { Draft, Strategy } from '../draft.ts';
 import type { Objective } from '../search/search.ts';
+import { simulate } from '../simulate/simulate.ts';
 import type { Alternative } from './alternatives.ts';
 import { costOf } from './alternatives.ts';
 import { devicesOf } from './block-rows.ts';
 import { type BreakEven, FASTEST_LINK, SLOWEST_LINK } from './break-even.ts';
 import { linkSpeeds, slowestLink } from './changed-fleet.ts';
+import { latencyParts } from './latency-parts.ts';
 import { PLAN_NAMES } from './plan-names.ts';
 import { factorText, figure, frameRateText, rateText, timeText } from './units.ts';
 
@@ -91,7 +93,16 @@ export function alternativeText(
   const factor = costOf(draft.predicted, objective) / costOf(chosen.predicted, objective);
   if (factor < 0.995) return 'faster by less than a prediction is sure of';
   if (factor < 1.005) return 'as good';
-  return objective === 'latency' ? `${factorText(factor)}x slower` : `${factorText(1 / factor)}x the frames`;
+  if (objective === 'throughput') return `${factorText(1 / factor)}x the frames`;
+  const slower = `${factorText(factor)}x slower`;
+  return draft.strategy === 'halo' ? `${slower}, ${waitText(draft, fleet)}` : slower;
+}
+
+/** What a frame waits for that is spread out, beside computing. */
+function waitText({ blocks }: Draft, fleet: Fleet): string {
+  const alone = simulate(blocks, fleet, { frames: 1, inFlight: 1, binding: 'late', timeline: true });
+  const { transferMs, hubMs } = latencyParts(alone.timeline ?? []);
+  return `of it ${timeText(transferMs)} of links alone and ${timeText(hubMs)} of the hub alone`;
 }
 
 function shortOf({ predicted }: Draft, { devices }: Fleet): string {

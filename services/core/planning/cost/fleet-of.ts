@@ -32,13 +32,15 @@ export interface Attachment {
   readonly slots?: number;
   /** Name of the medium between it and the hub; absent: on the hub. */
   readonly medium?: string;
+  /** Whether its worker has a broker of its own. */
+  readonly endpoint?: boolean;
   /** Whatever the profile says. */
   readonly estimated?: boolean;
 }
 
 /** The device a profile describes. */
 export function deviceOf(profile: Profile, attachment: Attachment = {}): Device {
-  const { id = profile.device, speed = 1, medium, slots } = attachment;
+  const { id = profile.device, speed = 1, medium, slots, endpoint } = attachment;
   const kinds = Object.entries(profile.kinds).map(
     ([kind, { run, mac, byte, weight }]): [string, KindCost] => [
       kind,
@@ -56,6 +58,7 @@ export function deviceOf(profile: Profile, attachment: Attachment = {}): Device 
     ...(profile.lean ? { overhead: LEAN_OVERHEAD } : {}),
     ...(slots === undefined ? {} : { slots }),
     ...(medium === undefined ? {} : { medium }),
+    ...(endpoint === undefined ? {} : { endpoint }),
     estimated: profile.estimated || (attachment.estimated ?? false),
   };
 }
@@ -123,7 +126,7 @@ function deviceEntry(
   entries: ReadonlyMap<string, DeviceEntry>,
   media: ReadonlyMap<string, Medium>,
 ): Device {
-  const { name, memory, slots, estimated } = entry;
+  const { name, memory, slots, endpoint, estimated } = entry;
   const medium = entry.mbit === undefined ? entry.medium : cableOf(entry);
   if (medium !== undefined) known(medium, media, `device "${name}"`);
   const { profile, speed } = profileOf(entry, entries, []);
@@ -133,6 +136,7 @@ function deviceEntry(
     ...(memory === undefined ? {} : { memoryBytes: parseSize(memory, 'config-invalid') }),
     ...(slots === undefined ? {} : { slots }),
     ...(medium === undefined ? {} : { medium }),
+    ...(endpoint === undefined ? {} : { endpoint }),
     // Somebody else's figures, or scaled ones, are guesses unless the document says otherwise.
     estimated: estimated ?? (entry.like !== undefined || entry.speed !== undefined),
   });

@@ -50,6 +50,10 @@ export interface Device {
    * serves the hub's messages.
    */
   readonly processor?: string;
+  /** Whether its worker has a broker of its own, so that what its neighbours send it need not go through the hub. */
+  readonly endpoint?: boolean;
+  /** Codecs of messages that its worker knows; absent: all. */
+  readonly codecs?: readonly string[];
   /** Its figures were not measured on it. */
   readonly estimated: boolean;
 }

@@ -16,16 +16,21 @@ export function presentDraft(draft: Draft, present: ReadonlySet<string>): Draft 
   return possible ? { ...draft, blocks } : undefined;
 }
 
-/** Whether two drafts come to the same tasks on the same devices, whatever is expected of them. */
+/** Whether two drafts come to the same tasks on the same devices, written alike, whatever is expected of them. */
 export function sameDraft(a: Draft, b: Draft): boolean {
   return shapeOf(a) === shapeOf(b);
 }
 
-function shapeOf({ blocks }: Draft): string {
-  const parts = blocks.map(({ block, mode, parts: all }) => [
+function shapeOf({ blocks, codecs = {}, packed = [], wire = {} }: Draft): string {
+  const parts = blocks.map(({ block, mode, entry, parts: all }) => [
     mode,
+    entry,
     block.nodes.map(({ index }) => index),
     all.map(({ tile, devices }) => [[...tile.outputs], devices]),
   ]);
-  return JSON.stringify(parts);
+  return JSON.stringify([parts, sorted(codecs), [...packed].sort(), sorted(wire)]);
+}
+
+function sorted(all: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1));
 }

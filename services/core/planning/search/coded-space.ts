@@ -9,7 +9,7 @@ import type { Arrangement } from './covers.ts';
 import type { Line } from './positions.ts';
 import type { SearchSpace } from './space.ts';
 import type { Overlap, PartCost, Span, TensorBytes } from './span.ts';
-import { type CutFacts, RAW_FORM, type WireForm } from './wire-form.ts';
+import { type CutFacts, isWorked, RAW_FORM, sentBytes, type WireForm } from './wire-form.ts';
 
 const spaces = new WeakMap<SearchSpace, Map<string, SearchSpace>>();
 
@@ -166,13 +166,14 @@ function sideOf(all: readonly TensorBytes[], form: WireForm, writes: boolean): S
   const work: Work[number][] = [];
   for (const { tensor, bytes: plain } of all) {
     const own = form.of(tensor);
-    bytes += plain * own.moved;
-    if (own.packed) packed += plain * own.coded;
+    const sent = sentBytes(own, plain, writes);
+    bytes += sent.bytes;
+    packed += sent.packed;
     if (own.codec !== 'raw') {
       beside += plain * own.coded;
       work.push(casts(own.codec, plain, writes, own.sparse));
     }
-    changed ||= own.packed || own.codec !== 'raw';
+    changed ||= isWorked(own) || own.codec !== 'raw' || own.wire !== undefined;
   }
   return { bytes, packed, beside, work, changed };
 }

@@ -5,9 +5,10 @@
  */
 
 import type { Cover } from '../../tiling/types.ts';
-import { type FleetView, HUB, type Leg, legMs, type Member, taskMs } from './fleet-view.ts';
-import { schedule } from './schedule.ts';
-import type { PartCost, Span } from './span.ts';
+import { type FleetView, type Leg, type Member, taskMs } from './fleet-view.ts';
+import { Loads } from './loads.ts';
+import type { PartCost, Span, TensorBytes } from './span.ts';
+import { sentBytes, type WireForm } from './wire-form.ts';
 
 /** Tiles that stay: the tile `i` of the cover on the member `i`. */
 export interface Keeping {
@@ -32,36 +33,132 @@ export interface KeptCost {
   readonly leaveMs: number;
 }
 
-/** The costs of a span whose tiles are kept so; undefined where its maps are too small for them. */
-export function keptCost(
-  view: FleetView,
-  span: Span,
-  { members, cover, shares }: Keeping,
-): KeptCost | undefined {
+/** Of one span in tiles, however tensors travel: by tile. */
+export interface TileShares {
+  /** Of the bytes of the span's inputs, all that it reads. */
+  readonly reads: readonly number[];
+  /** Of those, what it does not keep. */
+  readonly lacks: readonly number[];
+  readonly writes: readonly number[];
+  /** Milliseconds it takes its member, bytes not among them. */
+  readonly computeMs: readonly number[];
+}
+
+/** undefined where the span's maps are too small for the tiles. */
+export function tileShares(span: Span, { members, cover, shares }: Keeping): TileShares | undefined {
   const costs = span.estimate(cover);
   if (costs === undefined) return undefined;
-  const { bytesIn } = span.whole;
-  const strips = costs.map((cost, at) => Math.max(0, cost.bytesIn - bytesIn * (shares[at] as number)));
-  const computing = costs.map((cost, at) =>
-    taskMs(members[at] as Member, { ...cost, bytesIn: strips[at] as number, bytesOut: strips[at] as number }),
-  );
-  const entering = costs.map((cost, at) => ({
-    cost: { ...cost, bytesOut: 0 },
-    on: [(members[at] as Member).index],
-  }));
+  const { bytesIn, bytesOut } = span.whole;
+  const reads = costs.map((cost) => cost.bytesIn / bytesIn);
   return {
-    enterMs: schedule(view, entering).ms,
-    stayMs: exchangeMs(view, members, strips, strips) + Math.max(...computing),
-    leaveMs: leaveMs(
-      view,
-      members,
-      costs.map((cost) => cost.bytesOut),
-    ),
+    reads,
+    lacks: reads.map((share, at) => Math.max(0, share - (shares[at] as number))),
+    writes: costs.map((cost) => cost.bytesOut / bytesOut),
+    computeMs: costs.map((cost, at) => taskMs(members[at] as Member, { ...cost, bytesIn: 0, bytesOut: 0 })),
   };
 }
 
+/** As they travel, and those of them that are deflated, before that. */
+export interface Sent {
+  readonly bytes: number;
+  readonly packed: number;
+}
+
+/** All bytes at the ends of a span, in a form. */
+export interface SpanBytes {
+  /** From the hub, and from those who made them. */
+  readonly entering: Sent;
+  readonly staying: Sent;
+  readonly leaving: Sent;
+}
+
+export function spanBytes({ whole }: Span, form: WireForm): SpanBytes {
+  const { reads = [], writes = [] } = whole;
+  return {
+    entering: allSent(reads, form, false),
+    staying: allSent(reads, form, true),
+    leaving: allSent(writes, form, true),
+  };
+}
+
+function allSent(tensors: readonly TensorBytes[], form: WireForm, made: boolean): Sent {
+  let [all, deflated] = [0, 0];
+  for (const { tensor, bytes: plain } of tensors) {
+    const { bytes, packed } = sentBytes(form.of(tensor), plain, made);
+    all += bytes;
+    deflated += packed;
+  }
+  return { bytes: all, packed: deflated };
+}
+
+export function keptCost(
+  view: FleetView,
+  keep: Keeping,
+  shares: TileShares,
+  { entering, staying, leaving }: SpanBytes,
+): KeptCost {
+  return {
+    enterMs: enterMs(view, keep, shares, entering),
+    stayMs: stayMs(view, keep, shares, staying),
+    leaveMs: leaveMs(view, keep, shares.writes, leaving),
+  };
+}
+
+/** Inputs are sent one after the other, while those that have theirs compute. */
+function enterMs(view: FleetView, keep: Keeping, { reads, computeMs }: TileShares, sent: Sent): number {
+  const loads = Loads.of(view);
+  const { hub } = view.fleet;
+  let [from, end] = [0, 0];
+  for (const [at, member] of keep.members.entries()) {
+    const share = reads[at] as number;
+    const [bytes, packed] = [share * sent.bytes, share * sent.packed];
+    from += hub.messageMs + hub.byteMs * bytes + view.deflate.deflateMs * packed;
+    const own = (computeMs[at] as number) + member.device.byteMs * bytes + member.deflate.inflateMs * packed;
+    // What shares the hub's processor yields to messages.
+    end = Math.max(end, loads.transfer(member.down, bytes, from) + own);
+  }
+  return end;
+}
+
+/** Milliseconds until everybody has what neighbours sent, all of it sent at once, and has computed. */
+function stayMs(view: FleetView, { members, cover }: Keeping, { lacks, computeMs }: TileShares, sent: Sent) {
+  const direct = members.every(({ device }) => device.endpoint === true);
+  const neighbours = neighboursIn(cover);
+  const loads = Loads.of(view);
+  let [last, computed] = [0, 0];
+  for (const [at, member] of members.entries()) {
+    const lack = lacks[at] as number;
+    const [bytes, packed] = [lack * sent.bytes, lack * sent.packed];
+    const { device, deflate } = member;
+    const moved = 2 * device.byteMs * bytes + (deflate.inflateMs + deflate.deflateMs) * packed;
+    computed = Math.max(computed, (computeMs[at] as number) + moved);
+    const [up, down] = direct ? directLegs(view, member) : [member.up, member.down];
+    loads.along(up, bytes, neighbours);
+    loads.along(down, bytes, neighbours);
+    if (direct) continue;
+    loads.hub(neighbours, bytes);
+    // The last strip passes the hub whole before it goes on.
+    for (const leg of down) last = Math.max(last, (leg.msPerByte * bytes) / neighbours);
+  }
+  return loads.longest() + last + 2 * loads.latency + computed;
+}
+
+/** Messages a device sends in an exchange: to the neighbour on either side, in a grid to those at the corners too. */
+function neighboursIn({ bands }: Cover): number {
+  let widest = 0;
+  for (const { columns } of bands) widest = Math.max(widest, columns.length);
+  return Math.max(1, Math.min(bands.length, 3) * Math.min(widest, 3) - 1);
+}
+
+/** What strips occupy that do not pass the hub, on their way out and in; the air they have in common with it but once. */
+function directLegs({ resources, fleet: { hub } }: FleetView, { device, up, down }: Member) {
+  if (device.medium === hub.medium) return [up, []] as const;
+  const isOwn = ({ resource }: Leg): boolean => resources[resource] !== hub.medium;
+  return [up.filter(isOwn), down.filter(isOwn)] as const;
+}
+
 /** One part of a sum, of a share of the map: it multiplies, reads weights and holds as much of them. */
-export function partialCost({ whole }: Span, share: number): PartCost {
+export function partialCost(whole: PartCost, share: number): PartCost {
   const { bytesOut, activationBytes, weightBytes } = whole;
   return {
     work: whole.work.map(({ kind, runs, macs, bytes, weights }) => ({
@@ -79,76 +176,21 @@ export function partialCost({ whole }: Span, share: number): PartCost {
 }
 
 /** Milliseconds of parts of a sum, each on its share of a map, until their results are at the hub. */
-export function partialMs(view: FleetView, span: Span, { members, shares }: Keeping): number {
-  const { whole } = span;
-  const times = members.map((member, at) => taskMs(member, partialCost(span, shares[at] as number)));
-  return (
-    Math.max(...times) +
-    leaveMs(
-      view,
-      members,
-      members.map(() => whole.bytesOut),
-    )
-  );
-}
-
-/** Messages a device sends in an exchange: to the neighbour on either side. */
-const NEIGHBOURS = 2;
-
-/** Milliseconds until everybody has what neighbours sent, all of it sent at once through the hub's broker. */
-function exchangeMs(
-  view: FleetView,
-  members: readonly Member[],
-  sent: readonly number[],
-  received: readonly number[],
-): number {
-  const loads = new Loads(view);
-  for (const [at, member] of members.entries()) {
-    loads.along(member.up, sent[at] as number, NEIGHBOURS);
-    loads.along(member.down, received[at] as number, NEIGHBOURS);
-    loads.hub(NEIGHBOURS, sent[at] as number);
-  }
-  return loads.longest() + 2 * loads.latency;
+export function partialMs(view: FleetView, span: Span, keep: Keeping, { leaving }: SpanBytes): number {
+  let computed = 0;
+  for (const [at, member] of keep.members.entries())
+    computed = Math.max(computed, taskMs(member, partialCost(span.whole, keep.shares[at] as number)));
+  const all = keep.members.map(() => 1);
+  return computed + leaveMs(view, keep, all, leaving);
 }
 
 /** Milliseconds until what was made is at the hub. */
-function leaveMs(view: FleetView, members: readonly Member[], bytes: readonly number[]): number {
-  const loads = new Loads(view);
+function leaveMs(view: FleetView, { members }: Keeping, writes: readonly number[], sent: Sent): number {
+  const loads = Loads.of(view);
   for (const [at, member] of members.entries()) {
-    loads.along(member.up, bytes[at] as number, 1);
-    loads.hub(1, bytes[at] as number);
+    const share = writes[at] as number;
+    loads.along(member.up, share * sent.bytes, 1);
+    loads.hub(1, share * sent.bytes, share * sent.packed);
   }
   return loads.longest() + loads.latency;
-}
-
-/** How long every resource is busy with transfers that all begin at once. */
-class Loads {
-  readonly #view: FleetView;
-  readonly #busy: Float64Array;
-  latency = 0;
-
-  constructor(view: FleetView) {
-    this.#view = view;
-    this.#busy = new Float64Array(view.resources.length);
-  }
-
-  along(legs: readonly Leg[], bytes: number, messages: number): void {
-    for (const leg of legs) {
-      this.latency = Math.max(this.latency, leg.latencyMs);
-      this.#add(leg.resource, legMs(leg, bytes) + (messages - 1) * leg.latencyMs);
-    }
-  }
-
-  hub(messages: number, bytes: number): void {
-    const { hub } = this.#view.fleet;
-    this.#add(HUB, messages * hub.messageMs + bytes * hub.byteMs);
-  }
-
-  longest(): number {
-    return Math.max(...this.#busy);
-  }
-
-  #add(resource: number, ms: number): void {
-    this.#busy[resource] = (this.#busy[resource] as number) + ms;
-  }
 }

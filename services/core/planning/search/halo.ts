@@ -1,82 +1,169 @@
 /**
- * Plans in which tiles stay on their devices: `t(j, kept) = min_i t(i, kept) + strips(i..j) + compute(i..j)` beside
- * `t(j, hub)`, the papers' recurrence with a second state that says where the tensors of a cut are. A block enters from the
- * hub, stays from one that kept the same tiles, and leaves to the hub as tiles or as partial sums.
+ * Plans in which tiles stay on their devices and only strips travel. Ways through the graph are found by estimates
+ * (halo-reach.ts); the simulator chooses among the best of them, then the form of every tensor, then where the lines between
+ * tiles lie.
  */
 
-import { partialRefusal } from '../../tiling/partial.ts';
+import { TilepipeError } from '../../runtime/errors.ts';
 import { speedShares } from './balance.ts';
+import { codedSpace } from './coded-space.ts';
+import { movedLines, snapped } from './cover-lines.ts';
 import { arrangements, coverOf } from './covers.ts';
-import type { FleetView, Member } from './fleet-view.ts';
-import { type Keeping, type KeptCost, keeping, keptCost, partialCost, partialMs } from './halo-cost.ts';
-import { type TimedStep, wholeOptions } from './options.ts';
-import type { Assigned } from './schedule.ts';
+import type { FleetView } from './fleet-view.ts';
+import { type Keeping, keeping } from './halo-cost.ts';
+import { keyOf, type Move, stepsOf } from './halo-plan.ts';
+import { HaloWays, movesTo, TileTable } from './halo-reach.ts';
+import { fits, holdingsOf, together } from './memory-of.ts';
+import { refined } from './refine.ts';
 import type { SearchSpace } from './space.ts';
 import type { Span } from './span.ts';
 import type { Step } from './step.ts';
 import { ranked, subsetsOf } from './subsets.ts';
+import type { CutFacts, WireForm } from './wire-form.ts';
 
-/** A step before it is worked out. */
-type Move =
-  | { readonly kind: 'whole'; readonly step: Step }
-  | {
-      readonly kind: 'tile' | 'partial';
-      readonly span: Span;
-      readonly keep: Keeping;
-      readonly entry: 'halo' | undefined;
-    };
-
-interface Reached {
-  readonly ms: number;
-  readonly before: Reached | undefined;
-  readonly move: Move | undefined;
+/** What the search for kept tiles is given; `T` is what is known of a plan once it is simulated. */
+export interface HaloInput<T> {
+  readonly space: SearchSpace;
+  readonly view: FleetView;
+  readonly facts: CutFacts;
+  readonly forms: readonly WireForm[];
+  readonly predict: (steps: readonly Step[], form: WireForm) => T;
+  /** Milliseconds plans are compared by. */
+  readonly score: (plan: T) => number;
+  /** Whether the plans found stay as they are: streams take long to simulate, and seldom gain by tiles that stay. */
+  readonly quick: boolean;
 }
 
-/** Gains below this are rounding: the plan with fewer blocks stays. */
-const GAIN = 1e-9;
-
-/**
- * Plans with kept tiles, the most promising first: the best of all, and the best for each choice of devices and cover.
- * Those that need more memory than a device has are not among them.
- */
-export function haloPlans(space: SearchSpace, view: FleetView, limitMs: number): (readonly Step[])[] {
-  const everything = space.span(0, space.end);
-  if (everything === undefined) return [];
-  const kept = keepings(view, space, everything);
-  if (kept.length === 0) return [];
-  const costs = new Map(kept.map((keep) => [keep, new Map<Span, KeptCost | undefined>()]));
-  const wholes = new Map<Span, TimedStep | undefined>();
-  const deps = { space, view, costs, wholes };
-  const found = [kept, ...(kept.length > 1 ? kept.map((keep) => [keep]) : [])]
-    .map((set) => reach(deps, set))
-    .filter((reached): reached is Reached => reached !== undefined && reached.ms < limitMs * SLACK)
-    .sort((a, b) => a.ms - b.ms);
-  const plans: (readonly Step[])[] = [];
-  const seen = new Set<string>();
-  for (const reached of found) {
-    const steps = stepsTo(reached);
-    if (steps === undefined || !steps.some(({ entry }) => entry === 'halo')) continue;
-    const key = keyOf(steps);
-    if (seen.has(key)) continue;
-    seen.add(key);
-    plans.push(steps);
-    if (plans.length === MOST_PLANS) break;
-  }
-  return plans;
+/** A plan with the moves that it comes from. */
+interface Found<T> {
+  readonly moves: readonly Move[];
+  readonly steps: readonly Step[];
+  readonly form: WireForm;
+  readonly predicted: T;
 }
 
 /** Estimates are within this of what they stand for, nearly always. */
 const SLACK = 1.3;
+/** As they are, and deflated. */
+const EXACT_FORMS = 2;
 /** Plans that are worked out and simulated. */
-const MOST_PLANS = 6;
+const MOST_PLANS = 8;
+/** Of those, plans whose lines are moved: each on other devices. */
+const MOST_MOVED = 2;
+
+/** The best plan with kept tiles that fits the devices; undefined where there is none. */
+export function haloPlan<T>(input: HaloInput<T>): T | undefined {
+  const { view, forms } = input;
+  const found = promising(input);
+  const by = (plan: Found<T>): number => input.score(plan.predicted);
+  found.sort((a, b) => by(a) - by(b));
+  if (input.quick) return found[0]?.predicted;
+  let best: Found<T> | undefined;
+  for (const plan of firstOfEach(found).slice(0, MOST_MOVED)) {
+    const formed = refined(plan, {
+      view,
+      forms,
+      predict: (steps, form) => ({ ...plan, steps, form, predicted: input.predict(steps, form) }),
+      score: by,
+    });
+    const moved = withLines(input, formed);
+    if (best === undefined || by(moved) < by(best)) best = moved;
+  }
+  return best?.predicted;
+}
+
+/** The first plan of each choice of devices. */
+function firstOfEach<P extends Pick<Found<unknown>, 'moves'>>(plans: readonly P[]): P[] {
+  const seen = new Set<string>();
+  return plans.filter(({ moves }) => {
+    const key = devicesOf(moves);
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+function devicesOf(moves: readonly Move[]): string {
+  const all = moves.flatMap((move) => (move.kind === 'given' ? [] : move.keep.members));
+  return [...new Set(all.map(({ index }) => index))].sort((a, b) => a - b).join(' ');
+}
+
+/** The plans that seem best: the best of all, and the best for each form, choice of devices, and cover. */
+function promising<T>(input: HaloInput<T>): Found<T>[] {
+  const { space, view, facts, forms } = input;
+  const kept = keepings(view, space);
+  const tiles = new TileTable(space);
+  const sets = kept.length > 1 ? [kept, ...kept.map((keep) => [keep])] : [kept];
+  let limitMs = Number.POSITIVE_INFINITY;
+  // Of forms that change values the last is the shortest: those between come up tensor by tensor.
+  const tried = forms.filter((_, at) => at < EXACT_FORMS || at === forms.length - 1);
+  const ends = tried.flatMap((form) => {
+    const ways = new HaloWays(codedSpace(space, facts, form), view, form, tiles);
+    return sets.flatMap((set) => {
+      const end = ways.reach(set, limitMs);
+      if (end === undefined) return [];
+      limitMs = Math.min(limitMs, end.ms * SLACK);
+      return [{ end, form }];
+    });
+  });
+  ends.sort((a, b) => a.end.ms - b.end.ms);
+  const found = ends
+    .filter(({ end }) => end.ms <= limitMs)
+    .map(({ end, form }) => ({ moves: movesTo(end), form }));
+  // However well the others do, estimates tell least of plans on different devices.
+  const first = firstOfEach(found);
+  const plans: Found<T>[] = [];
+  const seen = new Set<string>();
+  for (const { moves, form } of [...first, ...found.filter((other) => !first.includes(other))]) {
+    if (plans.length === MOST_PLANS) break;
+    const plan = gathered(input, planOf(input, moves, form));
+    const key = plan && `${form.key} ${keyOf(plan.steps)}`;
+    if (plan === undefined || key === undefined || seen.has(key)) continue;
+    seen.add(key);
+    plans.push(plan);
+  }
+  return plans;
+}
+
+/**
+ * The plan with blocks in one piece collecting what the tiles made themselves, where that is quicker: the merger would send
+ * all of it down again, as it was made.
+ */
+function gathered<T>(input: HaloInput<T>, plan: Found<T> | undefined): Found<T> | undefined {
+  let best = plan;
+  for (const [at, move] of plan?.moves.entries() ?? []) {
+    if (best === undefined || at === 0 || move.kind !== 'given' || !isFar(input.view, move.step)) continue;
+    const step: Step = { ...move.step, entry: 'halo' };
+    const next = planOf(input, best.moves.with(at, { kind: 'given', step }), best.form);
+    if (next !== undefined && input.score(next.predicted) < input.score(best.predicted)) best = next;
+  }
+  return best;
+}
+
+/** Whether a step is one piece on one device that is not on the hub. */
+function isFar({ members }: FleetView, { mode, parts }: Step): boolean {
+  const [only, ...others] = parts[0]?.on ?? [];
+  const isBound = mode === 'whole' && only !== undefined && others.length === 0;
+  return isBound && members[only]?.device.medium !== undefined;
+}
+
+function planOf<T>(input: HaloInput<T>, moves: readonly Move[], form: WireForm): Found<T> | undefined {
+  const steps = stepsOf(moves, form);
+  if (steps === undefined || !fits(input.view, together(steps.map(holdingsOf)))) return undefined;
+  try {
+    return { moves, steps, form, predicted: input.predict(steps, form) };
+  } catch (error) {
+    // Maps so small that some tile has none of them: what reads all of one cannot be summed from the tiles.
+    if (error instanceof TilepipeError && error.code === 'tiling-refused') return undefined;
+    throw error;
+  }
+}
 
 /** Which devices keep which tiles: for every number of devices the best, in strips and in grids. */
-function keepings(view: FleetView, space: SearchSpace, everything: Span): Keeping[] {
-  const order = ranked(view, view.members, everything.whole);
+function keepings(view: FleetView, space: SearchSpace): Keeping[] {
+  const everything = space.span(0, space.end);
   const largest = largestTiled(space);
-  if (largest === undefined) return [];
+  if (everything === undefined || largest === undefined) return [];
   const { rows, columns } = largest.extents;
-  return subsetsOf(order).flatMap((members) => {
+  return subsetsOf(ranked(view, view.members, everything.whole)).flatMap((members) => {
     const shares = speedShares(members, everything.whole);
     return arrangements(members.length, rows, columns).map((arrangement) =>
       keeping(members, coverOf(arrangement, shares)),
@@ -97,128 +184,68 @@ function largestTiled(space: SearchSpace): Span | undefined {
   return best;
 }
 
-interface Deps {
-  readonly space: SearchSpace;
-  readonly view: FleetView;
-  readonly costs: ReadonlyMap<Keeping, Map<Span, KeptCost | undefined>>;
-  readonly wholes: Map<Span, TimedStep | undefined>;
-}
+/** Operators times tiles that moving lines may work out for one plan: tens of microseconds each. */
+const EFFORT = 1_800;
 
-function reach(deps: Deps, kept: readonly Keeping[]): Reached | undefined {
-  const { space } = deps;
-  const hub: (Reached | undefined)[] = [{ ms: 0, before: undefined, move: undefined }];
-  const tiles = kept.map((): (Reached | undefined)[] => [undefined]);
-  for (let to = 1; to <= space.end; to++) {
-    hub[to] = undefined;
-    const toHub = (ms: number, before: Reached, move: Move): void => {
-      hub[to] = better(hub[to], { ms, before, move });
-    };
-    for (const each of tiles) each[to] = undefined;
-    for (let from = 0; from < to; from++) {
-      const span = space.span(from, to);
-      if (span === undefined) continue;
-      const atHub = hub[from];
-      const whole = atHub && wholeOf(deps, span);
-      if (atHub !== undefined && whole !== undefined)
-        toHub(atHub.ms + whole.ms, atHub, { kind: 'whole', step: whole.step });
-      const sums =
-        !span.tileable && tiles.some((each) => each[from] !== undefined) && isContraction(space, span);
-      for (const [at, keep] of kept.entries()) {
-        const own = tiles[at] as (Reached | undefined)[];
-        const before = own[from];
-        if (sums && before !== undefined)
-          toHub(before.ms + partialMs(deps.view, span, keep), before, {
-            kind: 'partial',
-            span,
-            keep,
-            entry: 'halo',
-          });
-        const cost = span.tileable ? costOf(deps, span, keep) : undefined;
-        if (cost === undefined) continue;
-        if (atHub !== undefined)
-          own[to] = better(own[to], {
-            ms: atHub.ms + cost.enterMs,
-            before: atHub,
-            move: { kind: 'tile', span, keep, entry: undefined },
-          });
-        if (before !== undefined)
-          own[to] = better(own[to], {
-            ms: before.ms + cost.stayMs,
-            before,
-            move: { kind: 'tile', span, keep, entry: 'halo' },
-          });
+/**
+ * The plan with its lines where the simulator finds them best, moved by single rows of the maps at its cuts, coarse ones
+ * first: lines between the rows of a coarse map are lines between rows of all before it, so that no strip is longer than
+ * its reach; and who gets its input last does well with less of it.
+ */
+function withLines<T>(input: HaloInput<T>, plan: Found<T>): Found<T> {
+  let best = plan;
+  let effort = 0;
+  const keeps = new Set(plan.moves.flatMap((move) => (move.kind === 'given' ? [] : [move.keep])));
+  const tries = (keep: Keeping, cover: Keeping['cover']): Keeping | undefined => {
+    const next = keeping(keep.members, cover);
+    const moves = best.moves.map((move) =>
+      move.kind !== 'given' && move.keep === keep ? { ...move, keep: next } : move,
+    );
+    effort += moves.reduce((sum, move) => sum + effortOf(move, keep), 0);
+    const moved = planOf(input, moves, best.form);
+    if (moved === undefined || !(input.score(moved.predicted) < input.score(best.predicted) * LESS))
+      return undefined;
+    best = moved;
+    return next;
+  };
+  for (const first of keeps) {
+    let keep = first;
+    const maps = mapsOf(plan.moves, first);
+    for (const map of maps) {
+      const cover = snapped(first.cover, map);
+      if (cover !== undefined) keep = tries(keep, cover) ?? keep;
+    }
+    for (const map of maps) {
+      // A line that moved may move further; the others are looked at again when all of them have had their turn.
+      for (let at = 0, failed = 0; effort < EFFORT; ) {
+        const covers = movedLines(keep.cover, map);
+        const cover = covers[at % Math.max(1, covers.length)];
+        if (cover === undefined || failed >= covers.length) break;
+        const next = tries(keep, cover);
+        failed = next === undefined ? failed + 1 : 0;
+        if (next === undefined) at += 1;
+        else keep = next;
       }
     }
-    for (const [at, keep] of kept.entries()) {
-      const there = (tiles[at] as (Reached | undefined)[])[to];
-      if (there?.before === undefined || there.move?.kind !== 'tile') continue;
-      const cost = costOf(deps, there.move.span, keep);
-      if (cost !== undefined) toHub(there.ms + cost.leaveMs, there.before, there.move);
-    }
   }
-  return hub[space.end];
+  return best;
 }
 
-function better(known: Reached | undefined, found: Reached): Reached {
-  return known === undefined || found.ms < known.ms * (1 - GAIN) ? found : known;
+/** Gains below this are not worth tiles of another size. */
+const LESS = 1 - 1e-4;
+
+/** A line that moves changes the tiles on either side of it. */
+function effortOf(move: Move, keep: Keeping): number {
+  return move.kind === 'tile' && move.keep.members === keep.members ? 2 * move.span.block.nodes.length : 0;
 }
 
-function wholeOf({ view, wholes }: Deps, span: Span): TimedStep | undefined {
-  if (!wholes.has(span)) {
-    let best: TimedStep | undefined;
-    for (const option of wholeOptions(view, span, view.members))
-      if (best === undefined || option.ms < best.ms) best = option;
-    wholes.set(span, best);
+/** Rows and columns of the maps a chain of kept tiles hands on, the fewest first. */
+function mapsOf(moves: readonly Move[], keep: Keeping): Span['extents'][] {
+  const maps = new Map<string, Span['extents']>();
+  for (const move of moves) {
+    if (move.kind !== 'tile' || move.keep !== keep) continue;
+    const { rows, columns } = move.span.extents;
+    maps.set(`${rows} ${columns}`, { rows, columns });
   }
-  return wholes.get(span);
-}
-
-function costOf({ view, costs }: Deps, span: Span, keep: Keeping): KeptCost | undefined {
-  const known = costs.get(keep) as Map<Span, KeptCost | undefined>;
-  if (!known.has(span)) known.set(span, keptCost(view, span, keep));
-  return known.get(span);
-}
-
-function isContraction({ graph }: SearchSpace, span: Span): boolean {
-  return partialRefusal(graph, span.block) === undefined;
-}
-
-function stepsTo(reached: Reached): Step[] | undefined {
-  const steps: Step[] = [];
-  for (let at: Reached | undefined = reached; at?.move !== undefined; at = at.before) {
-    const step = stepOf(at.move);
-    if (step === undefined) return undefined;
-    steps.unshift(step);
-  }
-  return steps;
-}
-
-/** The step with the exact costs of its parts. */
-function stepOf(move: Move): Step | undefined {
-  if (move.kind === 'whole') return move.step;
-  const { span, keep, entry } = move;
-  const { members, cover, shares } = keep;
-  const on = (at: number): number[] => [(members[at] as Member).index];
-  const entered = entry === undefined ? {} : { entry };
-  if (move.kind === 'partial') {
-    const parts = members.map(
-      (_, at): Assigned => ({ cost: partialCost(span, shares[at] as number), on: on(at) }),
-    );
-    return { span, mode: 'partial', parts, ...entered };
-  }
-  const parts = span.tiles(cover)?.map((cost, at): Assigned => ({ cost, on: on(at) }));
-  return parts && { span, mode: 'tile', parts, cover, ...entered };
-}
-
-function keyOf(steps: readonly Step[]): string {
-  return JSON.stringify(
-    steps.map(({ span, mode, cover, entry, parts }) => [
-      span.from,
-      span.to,
-      mode,
-      cover,
-      entry,
-      parts.map(({ on }) => on),
-    ]),
-  );
+  return [...maps.values()].sort((a, b) => a.rows * a.columns - b.rows * b.columns);
 }

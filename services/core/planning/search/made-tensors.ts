@@ -6,6 +6,7 @@ import { intersect, type Region, volume, whole } from '../../tensor/region.ts';
 import { readingSums } from '../../tiling/partial.ts';
 import type { FusedBlock, Tile } from '../../tiling/types.ts';
 import { type DraftBlock, type DraftPart, type DraftStrip, SUPPLIED } from '../draft.ts';
+import { sentBytes, type WireForm } from './wire-form.ts';
 
 export class MadeTensors {
   readonly #regions = new Map<string, readonly Region[]>();
@@ -46,37 +47,112 @@ interface Maker {
   readonly region: Region;
 }
 
-/** Blocks whose parts gather themselves with what each waits for; what only such parts read is not sent to the merger. */
-export function withStrips(graph: Graph, blocks: readonly DraftBlock[]): DraftBlock[] {
+/** What decides how strips travel. */
+export interface StripRules {
+  /** How every tensor is written. */
+  readonly form: WireForm;
+  /** Devices that others reach without the hub. */
+  readonly endpoints: ReadonlySet<string>;
+}
+
+/**
+ * Blocks of a plan with kept tiles, with what each part that gathers itself waits for; what only such parts read is not
+ * sent to the merger. Bytes of all parts are those that travel then.
+ */
+export function withStrips(graph: Graph, blocks: readonly DraftBlock[], rules: StripRules): DraftBlock[] {
   if (blocks.every(({ entry }) => entry === undefined)) return [...blocks];
-  const makers = new Map<string, Maker[]>();
-  for (const { name, shape } of graph.inputs)
-    makers.set(name, [{ block: SUPPLIED, part: 0, device: undefined, region: whole(shape) }]);
-  for (const [block, { parts }] of blocks.entries()) {
-    for (const [part, { tile, devices }] of parts.entries()) {
-      for (const [tensor, region] of tile.outputs) {
-        const list = makers.get(tensor) ?? [];
-        list.push({ block, part, device: devices[0], region });
-        makers.set(tensor, list);
+  const strips = new Strips(graph, blocks, rules);
+  return blocks.map((block) => ({ ...block, parts: block.parts.map((part) => strips.of(block, part)) }));
+}
+
+/** Bytes as they travel, and those of them that are deflated or made pictures of, before that. */
+interface Sent {
+  bytes: number;
+  packed: number;
+}
+
+class Strips {
+  readonly #graph: Graph;
+  readonly #rules: StripRules;
+  readonly #makers = new Map<string, Maker[]>();
+  /** Tensors that a merger needs: read by parts that do not gather themselves, or outputs of the graph. */
+  readonly #merged: ReadonlySet<string>;
+
+  constructor(graph: Graph, blocks: readonly DraftBlock[], rules: StripRules) {
+    this.#graph = graph;
+    this.#rules = rules;
+    this.#merged = mergedTensors(graph, blocks);
+    for (const { name, shape } of graph.inputs)
+      this.#makers.set(name, [{ block: SUPPLIED, part: 0, device: undefined, region: whole(shape) }]);
+    for (const [block, { parts }] of blocks.entries()) {
+      for (const [part, { tile, devices }] of parts.entries()) {
+        for (const [tensor, region] of tile.outputs) {
+          const list = this.#makers.get(tensor) ?? [];
+          list.push({ block, part, device: devices[0], region });
+          this.#makers.set(tensor, list);
+        }
       }
     }
   }
-  const merged = mergedTensors(graph, blocks);
-  const sent = new Map<string, number>();
-  const stripped = blocks.map((block): DraftBlock => {
-    if (block.entry === undefined) return block;
-    return { ...block, parts: block.parts.map((part) => withOwn(graph, part, makers, sent)) };
-  });
-  return stripped.map((block, at) => ({
-    ...block,
-    parts: block.parts.map((part, index) => {
-      const kept = [...part.tile.outputs].filter(([tensor]) => !merged.has(tensor));
-      if (kept.length === 0 && !sent.has(`${at} ${index}`)) return part;
-      const all = bytesOf(graph, part.tile, part.tile.outputs);
-      const stays = bytesOf(graph, part.tile, new Map(kept));
-      return { ...part, bytesOut: all === 0 ? 0 : part.bytesOut * (1 - stays / all) };
-    }),
-  }));
+
+  of({ entry }: DraftBlock, part: DraftPart): DraftPart {
+    const { tile } = part;
+    const out = this.#all(tile, new Map([...tile.outputs].filter(([name]) => this.#merged.has(name))), true);
+    const sent = { bytesOut: out.bytes, packedOut: out.packed };
+    if (entry !== undefined) return { ...part, ...this.#own(part), ...sent };
+    if (tile.sums === undefined) return { ...part, ...sent };
+    const into = this.#all(tile, tile.inputs, false);
+    return { ...part, ...sent, bytesIn: into.bytes, packedIn: into.packed };
+  }
+
+  /** What a part that gathers itself gets from whom. */
+  #own({ tile, devices }: DraftPart): Pick<DraftPart, 'bytesIn' | 'packedIn' | 'strips'> {
+    const device = devices[0] as string;
+    const direct = this.#rules.endpoints.has(device);
+    const from = new Map<string, DraftStrip>();
+    for (const [tensor, region] of tile.inputs) {
+      for (const maker of this.#makers.get(tensor) ?? []) {
+        const common = intersect(maker.region, region);
+        if (common === undefined) continue;
+        const { block, part } = maker;
+        const key = `${block} ${part}`;
+        const before = from.get(key);
+        const local = maker.device === device;
+        const more = local ? { bytes: 0, packed: 0 } : this.#sent(tile, tensor, common, block !== SUPPLIED);
+        const packed = (before?.packed ?? 0) + more.packed;
+        from.set(key, {
+          block,
+          part,
+          bytes: (before?.bytes ?? 0) + more.bytes,
+          ...(packed > 0 ? { packed } : {}),
+          ...(direct && !local && block !== SUPPLIED ? { direct: true as const } : {}),
+        });
+      }
+    }
+    const strips = [...from.values()];
+    return {
+      bytesIn: strips.reduce((sum, { bytes }) => sum + bytes, 0),
+      packedIn: strips.reduce((sum, { packed = 0 }) => sum + packed, 0),
+      strips,
+    };
+  }
+
+  #all(tile: Tile, regions: ReadonlyMap<string, Region>, made: boolean): Sent {
+    const all = { bytes: 0, packed: 0 };
+    for (const [name, region] of regions) {
+      const { bytes, packed } = this.#sent(tile, name, region, made);
+      all.bytes += bytes;
+      all.packed += packed;
+    }
+    return all;
+  }
+
+  /** A region as it is sent by who `made` it, or else by the splitter or the merger. */
+  #sent({ sums }: Tile, name: string, region: Region, made: boolean): Sent {
+    const tensor = sums?.get(name) ?? name;
+    const plain = volume(region) * elementBytes(this.#graph.tensors.get(tensor)?.dtype ?? 'float32');
+    return sentBytes(this.#rules.form.of(tensor), plain, made);
+  }
 }
 
 /** Tensors that a merger needs: read by parts that do not gather themselves, or outputs of the graph. */
@@ -87,37 +163,4 @@ function mergedTensors(graph: Graph, blocks: readonly DraftBlock[]): ReadonlySet
     for (const { tile } of parts) for (const tensor of tile.inputs.keys()) merged.add(tensor);
   }
   return merged;
-}
-
-function withOwn(
-  graph: Graph,
-  part: DraftPart,
-  makers: ReadonlyMap<string, readonly Maker[]>,
-  sent: Map<string, number>,
-): DraftPart {
-  const from = new Map<string, DraftStrip>();
-  for (const [tensor, region] of part.tile.inputs) {
-    for (const maker of makers.get(tensor) ?? []) {
-      const common = intersect(maker.region, region);
-      if (common === undefined) continue;
-      const key = `${maker.block} ${maker.part}`;
-      const local = maker.device !== undefined && maker.device === part.devices[0];
-      const bytes = local ? 0 : volume(common) * elementOf(graph, part.tile, tensor);
-      const before = from.get(key)?.bytes ?? 0;
-      from.set(key, { block: maker.block, part: maker.part, bytes: before + bytes });
-      sent.set(key, (sent.get(key) ?? 0) + bytes);
-    }
-  }
-  const strips = [...from.values()];
-  return { ...part, bytesIn: strips.reduce((sum, { bytes }) => sum + bytes, 0), strips };
-}
-
-function elementOf(graph: Graph, { sums }: Tile, name: string): number {
-  return elementBytes(graph.tensors.get(sums?.get(name) ?? name)?.dtype ?? 'float32');
-}
-
-function bytesOf(graph: Graph, tile: Tile, regions: ReadonlyMap<string, Region>): number {
-  let bytes = 0;
-  for (const [name, region] of regions) bytes += volume(region) * elementOf(graph, tile, name);
-  return bytes;
 }

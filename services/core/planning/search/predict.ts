@@ -75,7 +75,7 @@ const STREAM = 40;
 /** Predicts a plan whose tiles stay: what its devices tell one another makes blocks overlap, which only the simulator knows. */
 export function predictKept(space: SearchSpace, view: FleetView, input: CandidateInput): Candidate {
   const { strategy, steps, inFlight, form = RAW_FORM } = input;
-  const blocks = draftBlocks(space, view, steps);
+  const blocks = draftBlocks(space, view, steps, form);
   const { fleet } = view;
   const alone = simulate(blocks, fleet, { frames: 1, inFlight: 1, binding: 'late' });
   const held = together(steps.map(holdingsOf));
@@ -173,6 +173,6 @@ function nameOf(view: FleetView, steps: readonly Step[], { bottleneck, periodMs 
 /** A candidate with its blocks as they are written. */
 export function draftFrom(space: SearchSpace, view: FleetView, candidate: Candidate): Draft {
   const { strategy, steps, form, inFlight, predicted } = candidate;
-  const blocks = draftBlocks(space, view, steps);
+  const blocks = draftBlocks(space, view, steps, form);
   return { strategy, blocks, inFlight, predicted, ...codingOf(steps, form) };
 }

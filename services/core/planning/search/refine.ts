@@ -1,11 +1,11 @@
 /** A plan's cut tensors one by one: another form for one of them, wherever that makes the plan better. */
 
-import type { CutCodec, Draft } from '../draft.ts';
+import type { CutCodec, Draft, WireCodec } from '../draft.ts';
 import { codedCost } from './coded-space.ts';
 import type { FleetView } from './fleet-view.ts';
 import { fits, holdingsOf, together } from './memory-of.ts';
 import type { Step } from './step.ts';
-import { changedForm, type TensorForm, type WireForm } from './wire-form.ts';
+import { changedForm, isSameForm, type TensorForm, type WireForm } from './wire-form.ts';
 
 export interface Refinable {
   readonly steps: readonly Step[];
@@ -29,13 +29,13 @@ export function refined<T extends Refinable>(plan: T, input: RefineInput<T>): T 
   const { view, forms, score } = input;
   let best = plan;
   if (forms.length < 2) return best;
-  const tensors = cutTensors(plan.steps);
+  const tensors = sentTensors(plan.steps);
   const kept = stripEnds(plan.steps);
   for (let round = 0; round < ROUNDS; round++) {
     const before = best;
     for (const tensor of tensors) {
       for (const to of formsOf(forms, tensor)) {
-        if (isSame(best.form.of(tensor), to) || (to.codec !== 'raw' && kept.has(tensor))) continue;
+        if (isSameForm(best.form.of(tensor), to) || (to.codec !== 'raw' && kept.has(tensor))) continue;
         const form = changedForm(best.form, tensor, to);
         const steps = recoded(best.steps, form, tensor);
         if (!fits(view, together(steps.map(holdingsOf)))) continue;
@@ -60,18 +60,28 @@ export function cutTensors(steps: readonly Step[]): string[] {
   return [...new Set(steps.flatMap(({ span }) => span.block.outputs))].filter((name) => read.has(name));
 }
 
-/** What a draft says of the forms of its cut tensors. */
-export function codingOf(steps: readonly Step[], form: WireForm): Pick<Draft, 'codecs' | 'packed'> {
+/** Those, and what the network is given. */
+function sentTensors(steps: readonly Step[]): string[] {
+  const made = new Set(steps.flatMap(({ span }) => span.block.outputs));
+  const given = new Set(steps.flatMap(({ span }) => span.block.inputs).filter((name) => !made.has(name)));
+  return [...given, ...cutTensors(steps)];
+}
+
+/** What a draft says of the forms of its tensors. */
+export function codingOf(steps: readonly Step[], form: WireForm): Pick<Draft, 'codecs' | 'packed' | 'wire'> {
   const codecs: Record<string, CutCodec> = {};
+  const wire: Record<string, WireCodec> = {};
   const packed: string[] = [];
-  for (const tensor of cutTensors(steps)) {
-    const { codec, packed: deflated } = form.of(tensor);
+  for (const tensor of sentTensors(steps)) {
+    const { codec, packed: deflated, wire: sent } = form.of(tensor);
     if (codec !== 'raw') codecs[tensor] = codec;
+    if (sent !== undefined) wire[tensor] = sent;
     if (deflated) packed.push(tensor);
   }
   return {
     ...(Object.keys(codecs).length === 0 ? {} : { codecs }),
     ...(packed.length === 0 ? {} : { packed }),
+    ...(Object.keys(wire).length === 0 ? {} : { wire }),
   };
 }
 
@@ -88,11 +98,7 @@ function formsOf(forms: readonly WireForm[], tensor: string): TensorForm[] {
   const found: TensorForm[] = [];
   for (const form of forms) {
     const own = form.of(tensor);
-    if (!found.some((other) => isSame(other, own))) found.push(own);
+    if (!found.some((other) => isSameForm(other, own))) found.push(own);
   }
   return found;
-}
-
-function isSame(a: TensorForm, b: TensorForm): boolean {
-  return a.codec === b.codec && a.packed === b.packed;
 }

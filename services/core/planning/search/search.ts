@@ -5,6 +5,7 @@ import type { Fleet } from '../cost/fleet.ts';
 import type { Draft, Strategy } from '../draft.ts';
 import { isTakenAsItComes, withStreamRate } from '../simulate/stream-rate.ts';
 import { type FleetView, viewOf } from './fleet-view.ts';
+import { keptFormsFor } from './kept-form.ts';
 import { bytesOn } from './memory-of.ts';
 import { type Candidate, draftFrom } from './predict.ts';
 import type { SearchSpace } from './space.ts';
@@ -17,6 +18,9 @@ export type { WireOptions } from './wire-form.ts';
 
 /** Share of a frame's time that several devices must save: less is within the error of any prediction. */
 export const LEAST_GAIN = 0.03;
+
+/** The same of devices that keep their tiles: every strip is one more thing that may come late. */
+export const LEAST_KEPT_GAIN = 0.06;
 
 export interface SearchOptions {
   readonly objective: Objective;
@@ -43,11 +47,12 @@ export function search(space: SearchSpace, fleet: Fleet, options: SearchOptions)
   const view = viewOf(fleet);
   const facts = new CutFacts(space.graph, options.wire?.ratios);
   const forms = formsFor(view, facts, options.wire ?? {});
+  const keptForms = keptFormsFor(view, facts, options.wire ?? {});
   const wanted = options.strategies ?? STRATEGIES;
   const found: Candidate[] = [];
   for (const strategy of STRATEGIES) {
     if (!wanted.includes(strategy)) continue;
-    const candidate = planOf(strategy, { space, view, objective, inFlight, facts, forms });
+    const candidate = planOf(strategy, { space, view, objective, inFlight, facts, forms, keptForms });
     if (candidate !== undefined) found.push(candidate);
   }
   // Of plans that are taken as they come sums of loads promise too much, and the more the fewer frames are under way.
@@ -57,9 +62,16 @@ export function search(space: SearchSpace, fleet: Fleet, options: SearchOptions)
     return free && !isTakenAsItComes(draft, fleet) ? draft : withStreamRate(draft, fleet, free);
   };
   // Times within a rounding error count as equal, and the sort keeps the simplest of those first.
-  const rank = (plan: Pick<Draft, 'strategy' | 'predicted'>): number =>
-    scoreOf(plan, objective) *
-    (objective === 'latency' && plan.strategy === 'one-device' ? 1 - LEAST_GAIN : 1);
+  const single = found.find(({ strategy }) => strategy === 'one-device');
+  const singleMs = single === undefined ? Number.POSITIVE_INFINITY : scoreOf(single, objective);
+  const rank = (plan: Pick<Draft, 'strategy' | 'predicted'>): number => {
+    const score = scoreOf(plan, objective);
+    if (objective !== 'latency') return score;
+    if (plan.strategy === 'one-device') return score * (1 - LEAST_GAIN);
+    // A gain too small to be sure of is none.
+    const unsure = plan.strategy === 'halo' && score > singleMs * (1 - LEAST_KEPT_GAIN);
+    return unsure && single !== undefined ? Math.max(score, singleMs) : score;
+  };
   const alternatives = found.map((candidate) => streamed(draftFrom(space, view, candidate)));
   alternatives.sort((a, b) => {
     const [first, second] = [rank(a), rank(b)];

@@ -3,7 +3,7 @@
 import { partialBlock } from '../../tiling/partial.ts';
 import { reuseTiles } from '../../tiling/reuse.ts';
 import { shardBlock } from '../../tiling/shard.ts';
-import { tileBlock } from '../../tiling/tile-block.ts';
+import { tileOf, tileRectangles } from '../../tiling/tile-block.ts';
 import type { Cover, FusedBlock, Tile } from '../../tiling/types.ts';
 import { everything } from '../choose-blocks.ts';
 import type { DraftBlock, Mode } from '../draft.ts';
@@ -13,6 +13,7 @@ import { MadeTensors, withStrips } from './made-tensors.ts';
 import type { Assigned } from './schedule.ts';
 import type { SearchSpace } from './space.ts';
 import type { Span } from './span.ts';
+import { RAW_FORM, type WireForm } from './wire-form.ts';
 
 export interface Step {
   readonly span: Span;
@@ -53,8 +54,13 @@ export function wholeStep(span: Span, on: readonly number[]): Step {
   return { span, mode: 'whole', parts: [{ cost: span.whole, on }] };
 }
 
-/** Blocks as they are written: with their regions, numbered, on devices by their ids. */
-export function draftBlocks(space: SearchSpace, view: FleetView, steps: readonly Step[]): DraftBlock[] {
+/** Blocks as they are written: with their regions, numbered, on devices by their ids; strips between them by a form. */
+export function draftBlocks(
+  space: SearchSpace,
+  view: FleetView,
+  steps: readonly Step[],
+  form: WireForm = RAW_FORM,
+): DraftBlock[] {
   const made = new MadeTensors();
   const blocks = steps.map((step, id): DraftBlock => {
     const block = blockOf(space, step, id);
@@ -78,7 +84,8 @@ export function draftBlocks(space: SearchSpace, view: FleetView, steps: readonly
       }),
     };
   });
-  return withStrips(space.graph, blocks);
+  const near = view.fleet.devices.filter(({ endpoint }) => endpoint === true);
+  return withStrips(space.graph, blocks, { form, endpoints: new Set(near.map(({ id }) => id)) });
 }
 
 function blockOf({ graph, end }: SearchSpace, { span, mode }: Step, id: number): FusedBlock {
@@ -96,9 +103,28 @@ function tilesOf(space: SearchSpace, step: Step, block: FusedBlock, made: MadeTe
   return plainTiles(space, step, block).map((tile) => made.reading(tile));
 }
 
-function plainTiles({ graph, analysis }: SearchSpace, step: Step, block: FusedBlock): Tile[] {
+function plainTiles({ graph, analysis }: SearchSpace, step: Step, block: FusedBlock): readonly Tile[] {
   if (step.cover !== undefined && step.reuse === true) return reuseTiles(graph, analysis, block, step.cover);
-  if (step.cover !== undefined) return tileBlock(graph, analysis, block, step.cover);
+  if (step.cover !== undefined) return coveredTiles({ graph, analysis }, step.span, block, step.cover);
   if (step.shares !== undefined) return shardBlock(graph, analysis, block, step.shares);
   return [wholeTile(graph, block, analysis.blockMacs(block))];
+}
+
+/** Tiles by the block they are of, and by their place and regions: plans of a search differ in few of them. */
+const known = new WeakMap<FusedBlock, Map<string, Tile>>();
+
+function coveredTiles(
+  { graph, analysis }: Pick<SearchSpace, 'graph' | 'analysis'>,
+  { block: of }: Span,
+  block: FusedBlock,
+  cover: Cover,
+): readonly Tile[] {
+  const tiles = known.get(of) ?? new Map<string, Tile>();
+  known.set(of, tiles);
+  return tileRectangles(graph, analysis, block, cover).map((outputs, index) => {
+    const key = JSON.stringify([block.id, index, [...outputs.values()]]);
+    const tile = tiles.get(key) ?? tileOf(graph, analysis, block, index, outputs);
+    tiles.set(key, tile);
+    return tile;
+  });
 }

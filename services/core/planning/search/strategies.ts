@@ -2,10 +2,11 @@
 
 import type { Strategy } from '../draft.ts';
 import { codedSpace } from './coded-space.ts';
+import { withEvenLines } from './even-lines.ts';
 import { type FleetView, type Member, taskMs } from './fleet-view.ts';
-import { haloPlans } from './halo.ts';
+import { haloPlan } from './halo.ts';
 import { latencyPlans } from './latency.ts';
-import { fits, holdingsOf, together } from './memory-of.ts';
+import { fits, holdingsOf } from './memory-of.ts';
 import { pipelinePlan } from './pipeline.ts';
 import { type Candidate, predict, predictKept } from './predict.ts';
 import { refined } from './refine.ts';
@@ -27,6 +28,8 @@ export interface StrategyInput {
   readonly facts: CutFacts;
   /** How cut tensors may travel, the plainest form first. */
   readonly forms: readonly WireForm[];
+  /** The same for plans with kept tiles. */
+  readonly keptForms: readonly WireForm[];
 }
 
 /** One form of the tensors at a time. */
@@ -62,31 +65,40 @@ export function bestOf(candidates: Iterable<Candidate>, objective: Objective): C
 
 /** The best plan of a strategy; undefined where none fits the devices. */
 export function planOf(strategy: Strategy, input: StrategyInput): Candidate | undefined {
-  const { view, objective, facts, forms } = input;
+  const { view, objective, facts } = input;
   const inFlight = input.inFlight ?? (objective === 'latency' ? 1 : undefined);
-  const predicted = (steps: readonly Step[], form: WireForm) =>
-    steps.some(({ entry }) => entry !== undefined)
+  const predicted = (steps: readonly Step[], form: WireForm): Candidate =>
+    strategy === 'halo'
       ? predictKept(input.space, view, { strategy, steps, inFlight, form })
       : predict(view, { strategy, steps, inFlight, form });
+  const score = (plan: Candidate): number => scoreOf(plan, objective);
+  if (strategy === 'halo')
+    return haloPlan({
+      ...input,
+      forms: input.keptForms,
+      predict: predicted,
+      score,
+      quick: objective === 'throughput',
+    });
+  // One block hands nothing on.
+  const forms = ONE_BLOCK.has(strategy) ? input.forms.slice(0, 1) : input.forms;
   let best: Candidate | undefined;
-  for (const form of PLAIN.has(strategy) ? forms.slice(0, 1) : forms) {
+  for (const form of forms) {
     const space = codedSpace(input.space, facts, form);
     const limitMs =
       best === undefined || objective !== 'latency' ? Number.POSITIVE_INFINITY : best.predicted.latencyMs;
     const found = PLANS[strategy]({ ...input, space, limitMs }).map((steps) => predicted(steps, form));
     best = bestOf(best === undefined ? found : [best, ...found], objective);
   }
-  if (best === undefined || PLAIN.has(strategy)) return best;
-  const score = (plan: Candidate): number => scoreOf(plan, objective);
+  if (best === undefined) return undefined;
   return refined(best, { view, forms, predict: predicted, score });
 }
 
-/** Strategies whose tensors travel as they are: nothing between blocks, or strips. */
-const PLAIN: ReadonlySet<Strategy> = new Set(['one-device', 'replicas', 'halo']);
+const ONE_BLOCK: ReadonlySet<Strategy> = new Set(['one-device', 'replicas']);
 
 type Plans = (input: FormInput) => (readonly Step[])[];
 
-const PLANS: Readonly<Record<Strategy, Plans>> = {
+const PLANS: Readonly<Record<Exclude<Strategy, 'halo'>, Plans>> = {
   'one-device': ({ space, view }) => {
     const span = everythingOf(space);
     return span === undefined ? [] : holders(view, span).map(({ index }) => [wholeStep(span, [index])]);
@@ -99,11 +111,9 @@ const PLANS: Readonly<Record<Strategy, Plans>> = {
   },
   parallel: ({ space, view, limitMs }) => {
     const { shared } = latencyPlans(space, view, { limitMs });
-    return shared === undefined ? [] : [shared];
+    return shared === undefined ? [] : [withEvenLines(space, view, shared)];
   },
   pipeline: (input) => pipelines(input, false),
-  halo: ({ space, view, limitMs }) =>
-    haloPlans(space, view, limitMs).filter((steps) => fits(view, together(steps.map(holdingsOf)))),
   mixed: (input) => {
     if (input.objective === 'latency') return [];
     const { space, view } = input;

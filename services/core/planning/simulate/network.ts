@@ -8,7 +8,7 @@ import { type Job, Server, type Usage } from './server.ts';
 import type { TimelineEvent } from './types.ts';
 
 /** One medium a transfer occupies. */
-interface Leg {
+export interface Leg {
   readonly lane: Server;
   readonly latencyMs: number;
   readonly msPerByte: number;
@@ -101,6 +101,17 @@ export class Network {
       out: legs(false),
       compute: (...job) => processor.request(...job),
     };
+  }
+
+  /** Media from one device to another past the hub's broker; none where both are on the hub. */
+  between(from: number, to: number): readonly Leg[] {
+    const [sender, receiver] = [this.stations[from] as Station, this.stations[to] as Station];
+    const [out, into] = [sender.device.medium, receiver.device.medium];
+    if (into === undefined) return sender.out;
+    if (out === undefined) return receiver.in;
+    // Through an access point; to it, and from it.
+    if (out === into && this.#medium(out).duplex === 'half') return [this.#leg(out, 'out', 2)];
+    return [this.#leg(out, 'out', 1), this.#leg(into, 'in', 1)];
   }
 
   /** One that devices on the hub may share. */

@@ -18,7 +18,7 @@ import { noise } from './noise.ts';
 import { bottleneckOf, type Completion, type Snapshot, SteadyState, warmUp } from './steady-state.ts';
 import { StripRun } from './strip-run.ts';
 import { type FrameRun, TaskRun, type TaskRunDeps } from './task-run.ts';
-import { type SimulatedTask, taskTable } from './task-table.ts';
+import { type SimulatedStrip, type SimulatedTask, taskTable } from './task-table.ts';
 import type { SimulateOptions, Simulation, TimelineEvent } from './types.ts';
 
 export type { Quantiles, SimulatedSource, SimulateOptions, Simulation, TimelineEvent } from './types.ts';
@@ -132,21 +132,21 @@ class Run {
 
   /** What a task made for tasks that gather themselves goes to their devices, through the hub's broker. */
   #passOn({ device, task, of: frame }: TaskRun): void {
-    for (const { to, bytes } of task.strips) {
+    for (const { to, ...strip } of task.strips) {
       const receiver = (this.#tasks[to] as SimulatedTask).devices[0];
       if (receiver === device) this.#arrived(to, frame);
-      else this.#pass(device, to, bytes, frame);
+      else this.#pass(device, to, strip, frame);
     }
   }
 
-  #pass(from: number | undefined, to: number, bytes: number, frame: FrameRun): void {
+  #pass(from: number | undefined, to: number, strip: Omit<SimulatedStrip, 'to'>, frame: FrameRun): void {
     const task = this.#tasks[to] as SimulatedTask;
     const deps = {
       network: this.#network,
       sent: this.#taskDeps.sent,
       arrived: () => this.#arrived(to, frame),
     };
-    new StripRun(deps, { from, to: task.devices[0] as number, bytes, frame: frame.number, task }).send();
+    new StripRun(deps, { from, to: task.devices[0] as number, strip, frame: frame.number, task }).send();
   }
 
   #arrived(to: number, frame: FrameRun): void {
@@ -220,7 +220,8 @@ class Run {
 function movedMs(device: Device, { bytesIn, bytesOut, packedIn, packedOut, strips }: SimulatedTask): number {
   const { deflateMs, inflateMs } = deviceDeflate(device);
   const sent = strips.reduce((sum, { bytes }) => sum + bytes, bytesOut);
-  return device.byteMs * (bytesIn + sent) + inflateMs * packedIn + deflateMs * packedOut;
+  const deflated = strips.reduce((sum, { packed = 0 }) => sum + packed, packedOut);
+  return device.byteMs * (bytesIn + sent) + inflateMs * packedIn + deflateMs * deflated;
 }
 
 function check(blocks: readonly DraftBlock[], options: SimulateOptions): void {

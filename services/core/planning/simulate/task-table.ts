@@ -29,8 +29,8 @@ export interface SimulatedTask {
   readonly own: boolean;
   /** What goes to such tasks without the merger. */
   readonly strips: readonly SimulatedStrip[];
-  /** Bytes of the frame itself that the splitter sends to one that collects its inputs; absent: none. */
-  readonly supplied?: number;
+  /** What the splitter sends of the frame itself to one that collects its inputs; absent: nothing. */
+  readonly supplied?: Omit<SimulatedStrip, 'to'>;
   /** Whether the merger gets anything of it. */
   readonly merged: boolean;
 }
@@ -39,6 +39,10 @@ export interface SimulatedTask {
 export interface SimulatedStrip {
   readonly to: number;
   readonly bytes: number;
+  /** Bytes of those before they are deflated. */
+  readonly packed?: number;
+  /** It goes to the receiver's own broker. */
+  readonly direct?: true;
 }
 
 /**
@@ -58,9 +62,9 @@ export function taskTable(blocks: readonly DraftBlock[], fleet: Fleet): Simulate
   const strips: SimulatedStrip[][] = rows.map(() => []);
   const needs = rows.map(({ part, block }, index) => {
     if (part.strips !== undefined) {
-      for (const { block: from, part: at, bytes } of part.strips)
+      for (const { block: from, part: at, ...strip } of part.strips)
         if (from !== SUPPLIED)
-          (strips[(first[from] as number) + at] as SimulatedStrip[]).push({ to: index, bytes });
+          (strips[(first[from] as number) + at] as SimulatedStrip[]).push({ to: index, ...strip });
       return part.strips.length;
     }
     const waited = needed(part, index, makers);
@@ -91,7 +95,7 @@ export function taskTable(blocks: readonly DraftBlock[], fleet: Fleet): Simulate
 
 function suppliedTo({ strips = [] }: DraftPart): Pick<SimulatedTask, 'supplied'> {
   const found = strips.find(({ block }) => block === SUPPLIED);
-  return found === undefined ? {} : { supplied: found.bytes };
+  return found === undefined ? {} : { supplied: found };
 }
 
 interface Maker {

@@ -118,13 +118,13 @@ export interface Advice {
        */
       tensor: string;
       /**
-       * Block that makes it.
+       * Block that makes it; -1: the frame has it.
        */
       block: number;
       /**
        * How its elements travel.
        */
-      codec: 'raw' | 'fp16' | 'uint8';
+      codec: 'raw' | 'fp16' | 'uint8' | 'png' | 'jpeg';
       /**
        * Whether it is deflated on top, where that makes it smaller.
        */
@@ -169,13 +169,17 @@ export interface Advice {
        */
       last: string;
       /**
-       * In one piece, by tiles, or by output channels.
+       * In one piece, by tiles, by output channels, or by parts of its input whose results are added up.
        */
       mode: 'whole' | 'tile' | 'shard' | 'partial';
       /**
        * Whether its tiles take strips from their neighbours instead of computing them again.
        */
       reuse: boolean;
+      /**
+       * Whether its parts keep what their device made before and take what they lack from those who made it.
+       */
+      kept: boolean;
       /**
        * Tasks it runs as.
        */
@@ -196,6 +200,10 @@ export interface Advice {
        * Bytes of one frame from the devices to the hub.
        */
       bytesOut: number;
+      /**
+       * Bytes of one frame that come to it from device to device.
+       */
+      stripBytes: number;
       /**
        * Milliseconds until the slowest of its devices has computed its parts.
        */
@@ -576,15 +584,17 @@ export const adviceSchema = {
               },
               "block": {
                 "type": "integer",
-                "minimum": 0,
-                "description": "Block that makes it."
+                "minimum": -1,
+                "description": "Block that makes it; -1: the frame has it."
               },
               "codec": {
                 "type": "string",
                 "enum": [
                   "raw",
                   "fp16",
-                  "uint8"
+                  "uint8",
+                  "png",
+                  "jpeg"
                 ],
                 "description": "How its elements travel."
               },
@@ -631,11 +641,13 @@ export const adviceSchema = {
               "last",
               "mode",
               "reuse",
+              "kept",
               "parts",
               "devices",
               "macsShare",
               "bytesIn",
               "bytesOut",
+              "stripBytes",
               "computeMs"
             ],
             "properties": {
@@ -665,11 +677,15 @@ export const adviceSchema = {
                   "shard",
                   "partial"
                 ],
-                "description": "In one piece, by tiles, or by output channels."
+                "description": "In one piece, by tiles, by output channels, or by parts of its input whose results are added up."
               },
               "reuse": {
                 "type": "boolean",
                 "description": "Whether its tiles take strips from their neighbours instead of computing them again."
+              },
+              "kept": {
+                "type": "boolean",
+                "description": "Whether its parts keep what their device made before and take what they lack from those who made it."
               },
               "parts": {
                 "type": "integer",
@@ -698,6 +714,11 @@ export const adviceSchema = {
                 "type": "number",
                 "minimum": 0,
                 "description": "Bytes of one frame from the devices to the hub."
+              },
+              "stripBytes": {
+                "type": "number",
+                "minimum": 0,
+                "description": "Bytes of one frame that come to it from device to device."
               },
               "computeMs": {
                 "type": "number",

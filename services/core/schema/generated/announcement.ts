@@ -11,6 +11,7 @@ export interface Announcement {
    */
   digest: string;
   plan: Plan;
+  fallback?: FallbackPlan;
   /**
    * Base URL of the model store; the host "broker" stands for the host of the worker's own broker address.
    */
@@ -21,6 +22,16 @@ export interface Announcement {
    */
   settings: Record<string, unknown>;
   frames: FrameLimits;
+}
+/**
+ * A second plan of the same model, loaded as well: frames whose attempt under the first fails go on with it, and new ones while the first cannot run.
+ */
+export interface FallbackPlan {
+  /**
+   * SHA-256, lower-case hexadecimal.
+   */
+  digest: string;
+  plan: Plan;
 }
 export interface FrameLimits {
   /**
@@ -68,6 +79,24 @@ export const announcementSchema = {
       "description": "SHA-256, lower-case hexadecimal."
     },
     "plan": planSchemaPart,
+    "fallback": {
+      "title": "FallbackPlan",
+      "type": "object",
+      "additionalProperties": false,
+      "description": "A second plan of the same model, loaded as well: frames whose attempt under the first fails go on with it, and new ones while the first cannot run.",
+      "required": [
+        "digest",
+        "plan"
+      ],
+      "properties": {
+        "digest": {
+          "type": "string",
+          "pattern": "^[0-9a-f]{64}$",
+          "description": "SHA-256, lower-case hexadecimal."
+        },
+        "plan": planSchemaPart
+      }
+    },
     "store": {
       "type": "string",
       "description": "Base URL of the model store; the host \"broker\" stands for the host of the worker's own broker address."

@@ -82,6 +82,10 @@ export interface Devices {
      */
     mbit?: number;
     /**
+     * Its worker has a broker of its own (--listen): what its neighbours send it need not go through the hub.
+     */
+    endpoint?: boolean;
+    /**
      * Its figures were not measured on it.
      */
     estimated?: boolean;
@@ -219,6 +223,10 @@ export const devicesSchema = {
             "minimum": 0.001,
             "maximum": 1000000,
             "description": "A full-duplex cable of its own, in megabits per second, instead of a medium."
+          },
+          "endpoint": {
+            "type": "boolean",
+            "description": "Its worker has a broker of its own (--listen): what its neighbours send it need not go through the hub."
           },
           "estimated": {
             "type": "boolean",

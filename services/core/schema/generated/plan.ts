@@ -151,11 +151,11 @@ export interface Plan {
      */
     region: [begin: number, end: number][];
     /**
-     * How its bytes are written on the wire. deflate loses nothing; a task's input is deflated where all transfers into it are.
+     * How its elements are written on the wire. raw, deflate and png lose nothing. fp16 and uint8 are for float32, pictures for uint8 of 1 or 3 channels. A task's input that a dispatcher sends is deflated, or a picture, where all transfers into it say so.
      */
-    codec?: 'raw' | 'fp16' | 'deflate';
+    codec?: 'raw' | 'fp16' | 'uint8' | 'deflate' | 'fp16+deflate' | 'uint8+deflate' | 'png' | 'jpeg';
     /**
-     * Broker that carries it; absent: the pipeline's own.
+     * Worker whose own broker carries it, at the address in that worker's status: the one device of the task it is for. Absent, and where that broker cannot be reached: the pipeline's.
      */
     endpoint?: string;
     predictedMs?: number;
@@ -178,6 +178,10 @@ export interface Plan {
     }[];
   }[];
   replicas?: number;
+  /**
+   * exact (where it is absent): no transfer has a codec that changes values.
+   */
+  accuracy?: 'exact' | 'budgeted';
   predicted?: {
     latencyMs?: number;
     framesPerSecond?: number;
@@ -560,14 +564,20 @@ export const planSchema = {
             "enum": [
               "raw",
               "fp16",
-              "deflate"
+              "uint8",
+              "deflate",
+              "fp16+deflate",
+              "uint8+deflate",
+              "png",
+              "jpeg"
             ],
             "default": "raw",
-            "description": "How its bytes are written on the wire. deflate loses nothing; a task's input is deflated where all transfers into it are."
+            "description": "How its elements are written on the wire. raw, deflate and png lose nothing. fp16 and uint8 are for float32, pictures for uint8 of 1 or 3 channels. A task's input that a dispatcher sends is deflated, or a picture, where all transfers into it say so."
           },
           "endpoint": {
             "type": "string",
-            "description": "Broker that carries it; absent: the pipeline's own."
+            "pattern": "^[A-Za-z0-9_.-]{1,64}$",
+            "description": "Worker whose own broker carries it, at the address in that worker's status: the one device of the task it is for. Absent, and where that broker cannot be reached: the pipeline's."
           },
           "predictedMs": {
             "type": "number",
@@ -625,6 +635,13 @@ export const planSchema = {
     "replicas": {
       "type": "integer",
       "minimum": 1
+    },
+    "accuracy": {
+      "enum": [
+        "exact",
+        "budgeted"
+      ],
+      "description": "exact (where it is absent): no transfer has a codec that changes values."
     },
     "predicted": {
       "type": "object",

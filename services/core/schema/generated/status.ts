@@ -20,6 +20,29 @@ export interface Status {
    */
   inbox?: string;
   /**
+   * Worker: the broker of its own, where its inbox is as well.
+   */
+  endpoint?: {
+    /**
+     * The host "broker" is the one of the pipeline's broker, by the name the reader has for it.
+     */
+    url: string;
+    /**
+     * Password of those who send there, any user name; made anew at every start.
+     */
+    key: string;
+  };
+  /**
+   * Worker: codecs of the wire it takes and makes; absent: raw alone.
+   *
+   * @maxItems 64
+   */
+  codecs?: string[];
+  /**
+   * Worker: what it sent to other workers lately it sends again to one that wants it.
+   */
+  keepsStrips?: boolean;
+  /**
    * Worker: tasks it takes at once from each dispatcher.
    */
   slots?: number;
@@ -104,6 +127,42 @@ export const statusSchema = {
     "inbox": {
       "type": "string",
       "description": "Topic of its inbox."
+    },
+    "endpoint": {
+      "type": "object",
+      "description": "Worker: the broker of its own, where its inbox is as well.",
+      "additionalProperties": false,
+      "required": [
+        "url",
+        "key"
+      ],
+      "properties": {
+        "url": {
+          "type": "string",
+          "pattern": "^mqtt://[^/@\\s]+:[0-9]{1,5}$",
+          "description": "The host \"broker\" is the one of the pipeline's broker, by the name the reader has for it."
+        },
+        "key": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 128,
+          "description": "Password of those who send there, any user name; made anew at every start."
+        }
+      }
+    },
+    "codecs": {
+      "type": "array",
+      "items": {
+        "type": "string",
+        "maxLength": 64
+      },
+      "maxItems": 64,
+      "uniqueItems": true,
+      "description": "Worker: codecs of the wire it takes and makes; absent: raw alone."
+    },
+    "keepsStrips": {
+      "type": "boolean",
+      "description": "Worker: what it sent to other workers lately it sends again to one that wants it."
     },
     "slots": {
       "type": "integer",

@@ -20,7 +20,7 @@ import zlib
 from pathlib import Path
 
 HERE = Path(__file__).parent
-KINDS = ["frame", "open", "task", "data", "done", "error", "close", "result"]
+KINDS = ["frame", "open", "task", "data", "done", "error", "close", "result", "want"]
 SIZES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
 NAMES = {
     "float64": "F64", "int64": "I64", "uint64": "U64", "float32": "F32", "int32": "I32", "uint32": "U32",
@@ -87,7 +87,10 @@ def tensor(name, dtype, shape, content):
 def good(name, meta, tensors, limit=900000, wire=None, encoder="canonical", misaligned=0, extra=None, pad=8):
     """`tensors` are (name, dtype, shape, bytes); `wire` gives the type and bytes on the wire where a codec changes them."""
     identity = 0x0123456700000000 + sum(name.encode())
-    sent = [(n, *(wire or {}).get(n, (NAMES[d],))[:1], s, (wire or {}).get(n, (None, b))[1]) for n, d, s, b in tensors]
+    sent = []
+    for n, d, s, b in tensors:
+        kind, content, *shape = (wire or {}).get(n, (NAMES[d], b))
+        sent.append((n, kind, *(shape or [s]), content))
     content = body({**meta, **(extra or {})}, sent, pad)
     save(name, split(meta["kind"], content, identity, limit), {
         "meta": meta,
@@ -130,6 +133,18 @@ def main():
     good("fp16", {"kind": "data", **identity, "task": "b2", "codecs": {"strip": "fp16"}},
          [("strip", "float32", [4], floats(0.5, -2, 1024, 6.103515625e-05))],
          wire={"strip": ("F16", struct.pack("<4e", 0.5, -2, 1024, 6.103515625e-05))})
+    # Values that need no rounding: what the encoder makes of them is the same in every language.
+    steps = bytes([0, 3, 16, 16, 200, 255])
+    values = floats(*[(byte - 16) * 0.03125 for byte in steps])
+    good("uint8", {"kind": "data", **identity, "task": "b2", "codecs": {"strip": "uint8"}, "scales": {"strip": [0.03125, 16]}},
+         [("bias", "float32", [1], floats(0.25)), ("strip", "float32", [1, 2, 3], values)], wire={"strip": ("U8", steps)})
+    # Raw deflate of stored blocks: any other packing of the same bytes is as right.
+    stored = struct.pack("<BHH", 1, len(steps), 0xffff ^ len(steps)) + steps
+    good("uint8-deflate",
+         {"kind": "data", **identity, "task": "b2", "codecs": {"strip": "uint8+deflate"}, "scales": {"strip": [0.03125, 16]},
+          "packed": {"strip": {"dtype": "U8", "shape": [1, 2, 3]}}},
+         [("strip", "float32", [1, 2, 3], values)], wire={"strip": ("U8", stored, [len(stored)])}, encoder="foreign")
+    good("want", {"kind": "want", **identity, "sequence": 7, "task": "b1.t1", "extra": {"tasks": ["b0.t0", "b0.t2"]}}, [])
     long = [("map", "float32", [1, 1, 24, 24], floats(*range(576)))]
     good("parts", {"kind": "data", **identity, "task": "b0.t0", "regions": {"map": [[0, 1], [0, 1], [0, 24], [24, 48]]}}, long, limit=1024)
     good("foreign", {"kind": "data", **identity, "task": "b0"},
@@ -160,6 +175,11 @@ def main():
     broken("dtype", "tensor-dtype", sealed(body(meta, [("map", "F8_E4M3", [8], bytes(8))])))
     broken("region", "region", sealed(body({**meta, "regions": {"map": [[0, 3]]}}, one)))
     broken("codec", "codec", sealed(body({**meta, "codecs": {"map": "zip"}}, one)))
+    bytes_of_two = [("map", "U8", [2], b"\1\2")]
+    coded = {**meta, "codecs": {"map": "uint8"}}
+    broken("scale", "metadata-value", sealed(body({**coded, "scales": {"map": [0, 0]}}, bytes_of_two)))
+    broken("no-scale", "codec", sealed(body(coded, bytes_of_two)))
+    broken("picture", "codec", sealed(body({**meta, "codecs": {"map": "png"}, "packed": {"map": {"dtype": "U8", "shape": [1, 2]}}}, bytes_of_two)))
 
 
 main()

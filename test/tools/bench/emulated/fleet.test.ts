@@ -47,3 +47,11 @@ test('room is counted beyond an empty worker', () => {
   expect(devices[0]?.memoryBytes).toBe(13e7);
   expect(emulatedFleet(conditions).devices[0]?.memoryBytes).toBe(1e9);
 });
+
+test('on one half-duplex medium the hub is among the devices, or on a cable without a limit', () => {
+  const everyone = emulatedFleet({ ...conditions, shared: 'everyone' });
+  expect(everyone.devices.map(({ medium }) => medium)).toEqual(['air', 'air']);
+  expect(everyone.hub.medium).toBe('air');
+  expect([...everyone.media.values()].map(({ duplex }) => duplex)).toEqual(['half']);
+  expect(emulatedFleet({ ...conditions, shared: 'devices' }).hub.medium).toBeUndefined();
+});

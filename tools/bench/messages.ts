@@ -1,4 +1,4 @@
-/** What the wire costs on one core: repartition, encode and decode of a tile of 1 x 64 x 112 x 112 floats (3.2 MB). */
+/** What messages cost on one core: repartition, encode and decode of a tile of 1 x 64 x 112 x 112 floats (3.2 MB). */
 
 import { median } from '../../services/core/runtime/quantile.ts';
 import { copyRegion } from '../../services/core/tensor/copy.ts';
@@ -10,7 +10,7 @@ import { layoutMessage, parts } from '../../services/core/wire/encode.ts';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '../../services/core/wire/limits.ts';
 import type { MessageMeta } from '../../services/core/wire/message.ts';
 
-export interface WireFigures {
+export interface MessageFigures {
   /** Tiles with a halo of 4 cut out of a 2 x 2 grid of tiles, in GB of copied bytes per second. */
   readonly repartitionGBs: number;
   /** Laid out, filled, cut into parts with checksums, in GB of tensor bytes per second. */
@@ -32,7 +32,7 @@ const REPEATS = 12;
 const WARM_UP_US = 500_000;
 
 /** Medians over rounds, after a warm-up that compiles everything, of processor time: "on one core" whatever else runs. */
-export async function benchWire(): Promise<WireFigures> {
+export async function benchMessages(): Promise<MessageFigures> {
   return {
     repartitionGBs: await medianSpeed(repartition()),
     encodeGBs: await medianSpeed(encode()),

@@ -1,0 +1,62 @@
+/** A plan with kept tiles while it is searched for: what becomes of every block, and the steps that it comes to. */
+
+import { codedCost } from './coded-space.ts';
+import { type Keeping, partialCost } from './halo-cost.ts';
+import type { Assigned } from './schedule.ts';
+import type { Span } from './span.ts';
+import type { Step } from './step.ts';
+import type { WireForm } from './wire-form.ts';
+
+/** What becomes of one block, before its parts are worked out. */
+export type Move =
+  | { readonly kind: 'given'; readonly step: Step }
+  | {
+      readonly kind: 'tile' | 'partial';
+      readonly span: Span;
+      readonly keep: Keeping;
+      readonly entry: 'halo' | undefined;
+    };
+
+/** Its steps with the exact costs of their parts; undefined where maps are too small for the tiles after all. */
+export function stepsOf(moves: readonly Move[], form: WireForm): Step[] | undefined {
+  const steps: Step[] = [];
+  for (const move of moves) {
+    const step = stepOf(move, form);
+    if (step === undefined) return undefined;
+    steps.push(step);
+  }
+  return steps;
+}
+
+function stepOf(move: Move, form: WireForm): Step | undefined {
+  if (move.kind === 'given') {
+    const { step } = move;
+    return { ...step, parts: step.parts.map((part) => ({ ...part, cost: codedCost(part.cost, form) })) };
+  }
+  const { span, keep, entry } = move;
+  const { members, cover, shares } = keep;
+  const on = (at: number): number[] => [members[at]?.index ?? 0];
+  const entered = entry === undefined ? {} : { entry };
+  if (move.kind === 'partial') {
+    const parts = members.map(
+      (_, at): Assigned => ({ cost: partialCost(span.whole, shares[at] as number), on: on(at) }),
+    );
+    return { span, mode: 'partial', parts, ...entered };
+  }
+  const parts = span.tiles(cover)?.map((cost, at): Assigned => ({ cost: codedCost(cost, form), on: on(at) }));
+  return parts && { span, mode: 'tile', parts, cover, ...entered };
+}
+
+/** Equal for plans of the same blocks on the same devices. */
+export function keyOf(steps: readonly Step[]): string {
+  return JSON.stringify(
+    steps.map(({ span, mode, cover, entry, parts }) => [
+      span.from,
+      span.to,
+      mode,
+      cover,
+      entry,
+      parts.map(({ on }) => on),
+    ]),
+  );
+}

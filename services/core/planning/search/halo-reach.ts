@@ -1,0 +1,199 @@
+/**
+ * The cheapest ways through a graph with tiles kept: `t(j, kept) = min_i t(i, kept) + strips(i..j) + compute(i..j)` beside
+ * `t(j, hub)`, the papers' recurrence with a second state that says where the tensors of a cut are. A block enters from the
+ * hub, stays from one that kept the same tiles, and leaves to the hub as tiles or as partial sums.
+ */
+
+import { partialRefusal } from '../../tiling/partial.ts';
+import type { FleetView } from './fleet-view.ts';
+import {
+  type Keeping,
+  type KeptCost,
+  keptCost,
+  partialMs,
+  type SpanBytes,
+  spanBytes,
+  type TileShares,
+  tileShares,
+} from './halo-cost.ts';
+import type { Move } from './halo-plan.ts';
+import { sharedOptions, type TimedStep, wholeOptions } from './options.ts';
+import type { SearchSpace } from './space.ts';
+import type { Span } from './span.ts';
+import type { WireForm } from './wire-form.ts';
+
+/** A cut that was come to; `kept`: tiles stayed somewhere on the way. */
+export interface Reached {
+  readonly ms: number;
+  readonly before: Reached | undefined;
+  readonly move: Move | undefined;
+  readonly kept: boolean;
+}
+
+/** Gains below this are rounding: the plan with fewer blocks stays. */
+const GAIN = 1e-9;
+
+/** By whether tiles stayed on the way. */
+type Best = [never: Reached | undefined, kept: Reached | undefined];
+
+/** Tiles of spans, whatever the form: by keeping, and by the span's position in the space. */
+export class TileTable {
+  readonly #space: SearchSpace;
+  readonly #known = new Map<Keeping, (TileShares | undefined)[]>();
+
+  constructor(space: SearchSpace) {
+    this.#space = space;
+  }
+
+  of({ from, to }: Span, keep: Keeping): TileShares | undefined {
+    let known = this.#known.get(keep);
+    if (known === undefined) {
+      known = [];
+      this.#known.set(keep, known);
+    }
+    const at = from * (this.#space.end + 1) + to;
+    if (!(at in known)) {
+      const plain = this.#space.span(from, to);
+      known[at] = plain && tileShares(plain, keep);
+    }
+    return known[at];
+  }
+}
+
+/** Costs that several searches of one space have in common. */
+export class HaloWays {
+  readonly #space: SearchSpace;
+  readonly #view: FleetView;
+  readonly #form: WireForm;
+  readonly #tiles: TileTable;
+  readonly #costs = new Map<Keeping, Map<Span, KeptCost | undefined>>();
+  readonly #merged = new Map<Span, TimedStep | undefined>();
+  readonly #bytes = new Map<Span, SpanBytes>();
+  readonly #sums = new Map<Span, boolean>();
+
+  /** `space` with its tensors in the form. */
+  constructor(space: SearchSpace, view: FleetView, form: WireForm, tiles: TileTable) {
+    this.#space = space;
+    this.#view = view;
+    this.#form = form;
+    this.#tiles = tiles;
+  }
+
+  /** The best plan in which some tiles stay, of those that choose among `keepings`, if it takes no longer than `limitMs`. */
+  reach(keepings: readonly Keeping[], limitMs: number): Reached | undefined {
+    const { end } = this.#space;
+    const hub: Best[] = [[{ ms: 0, before: undefined, move: undefined, kept: false }, undefined]];
+    const tiles = keepings.map((): Best[] => [[undefined, undefined]]);
+    for (let to = 1; to <= end; to++) {
+      const here: Best = [undefined, undefined];
+      const own = keepings.map((): Best => [undefined, undefined]);
+      for (let from = 0; from < to; from++) {
+        const span = this.#space.span(from, to);
+        if (span === undefined) continue;
+        const atHub = hub[from] as Best;
+        const merged = this.#mergedOf(span);
+        if (merged !== undefined) {
+          const move: Move = { kind: 'given', step: merged.step };
+          for (const before of atHub) consider(here, before, merged.ms, move, limitMs);
+        }
+        const sums = this.#isSum(span);
+        for (const [at, keep] of keepings.entries()) {
+          const known = (tiles[at] as Best[])[from] as Best;
+          if (sums && (known[0] !== undefined || known[1] !== undefined)) {
+            const ms = partialMs(this.#view, span, keep, this.#bytesOf(span));
+            for (const before of known)
+              consider(here, before, ms, { kind: 'partial', span, keep, entry: 'halo' }, limitMs);
+          }
+          if (!span.tileable || [...atHub, ...known].every((before) => before === undefined)) continue;
+          const cost = this.#costOf(span, keep);
+          if (cost === undefined) continue;
+          const next = own[at] as Best;
+          for (const before of atHub)
+            consider(next, before, cost.enterMs, { kind: 'tile', span, keep, entry: undefined }, limitMs);
+          for (const before of known)
+            consider(next, before, cost.stayMs, { kind: 'tile', span, keep, entry: 'halo' }, limitMs);
+        }
+      }
+      for (const [at, keep] of keepings.entries())
+        for (const there of own[at] as Best) this.#leave(there, keep, here);
+      hub.push(here);
+      for (const [at, best] of own.entries()) (tiles[at] as Best[]).push(best);
+    }
+    return (hub[end] as Best)[1];
+  }
+
+  #leave(there: Reached | undefined, keep: Keeping, here: Best): void {
+    if (there?.before === undefined || there.move?.kind !== 'tile') return;
+    const cost = this.#costOf(there.move.span, keep);
+    if (cost === undefined) return;
+    const { ms, before, move, kept } = there;
+    const which = kept ? 1 : 0;
+    here[which] = better(here[which], { ms: ms + cost.leaveMs, before, move, kept });
+  }
+
+  /** A span between two gatherings: in one piece, or what cannot be tiled in shards. */
+  #mergedOf(span: Span): TimedStep | undefined {
+    if (!this.#merged.has(span)) {
+      const { members } = this.#view;
+      const options = wholeOptions(this.#view, span, members);
+      if (!span.tileable)
+        for (const option of sharedOptions(this.#view, span, members)) {
+          const built = option.estimate()?.build();
+          if (built !== undefined) options.push(built);
+        }
+      let best: TimedStep | undefined;
+      for (const option of options) if (best === undefined || option.ms < best.ms) best = option;
+      this.#merged.set(span, best);
+    }
+    return this.#merged.get(span);
+  }
+
+  #costOf(span: Span, keep: Keeping): KeptCost | undefined {
+    let known = this.#costs.get(keep);
+    if (known === undefined) {
+      known = new Map();
+      this.#costs.set(keep, known);
+    }
+    if (!known.has(span)) {
+      const shares = this.#tiles.of(span, keep);
+      known.set(span, shares && keptCost(this.#view, keep, shares, this.#bytesOf(span)));
+    }
+    return known.get(span);
+  }
+
+  #bytesOf(span: Span): SpanBytes {
+    let known = this.#bytes.get(span);
+    if (known === undefined) {
+      known = spanBytes(span, this.#form);
+      this.#bytes.set(span, known);
+    }
+    return known;
+  }
+
+  #isSum(span: Span): boolean {
+    let known = this.#sums.get(span);
+    if (known === undefined) {
+      known = !span.tileable && partialRefusal(this.#space.graph, span.block) === undefined;
+      this.#sums.set(span, known);
+    }
+    return known;
+  }
+}
+
+function consider(best: Best, before: Reached | undefined, ms: number, move: Move, limitMs: number): void {
+  if (before === undefined || before.ms + ms > limitMs) return;
+  const kept = before.kept || (move.kind !== 'given' && move.entry === 'halo');
+  const which = kept ? 1 : 0;
+  best[which] = better(best[which], { ms: before.ms + ms, before, move, kept });
+}
+
+function better(known: Reached | undefined, found: Reached): Reached {
+  return known === undefined || found.ms < known.ms * (1 - GAIN) ? found : known;
+}
+
+/** The moves on the way to a cut. */
+export function movesTo(reached: Reached): Move[] {
+  const moves: Move[] = [];
+  for (let at: Reached | undefined = reached; at?.move !== undefined; at = at.before) moves.push(at.move);
+  return moves.reverse();
+}

@@ -1,0 +1,15 @@
+/** Which attempt at a frame a message belongs to. */
+
+import type { MessageMeta } from '../core/wire/message.ts';
+
+/** As the splitter counts them; 1 where the message does not say. */
+export function attemptOf({ extra }: Pick<MessageMeta, 'extra'>): number {
+  const { attempt } = (extra ?? {}) as { attempt?: unknown };
+  return typeof attempt === 'number' ? attempt : 1;
+}
+
+/** What a message says of it; nothing of the first. */
+export function attemptExtra(meta: Pick<MessageMeta, 'extra'>): { attempt?: number } {
+  const attempt = attemptOf(meta);
+  return attempt > 1 ? { attempt } : {};
+}

@@ -1,0 +1,291 @@
+/**
+ * Strips lost, late and out of order: workers' gathering, keeping and asking on a clock of the test's own, on random
+ * networks. However many are lost, an attempt comes through whose output is the uncut model's.
+ */
+
+import fc from 'fast-check';
+import { afterAll, expect, it } from 'vitest';
+import { prepareKept } from '../../services/controller/prepare.ts';
+import { Gather } from '../../services/core/flow/gather.ts';
+import type { Delivery, Task } from '../../services/core/flow/plan-index.ts';
+import { readGraph } from '../../services/core/graph/read-graph.ts';
+import type { DType } from '../../services/core/graph/types.ts';
+import { haloBlocks } from '../../services/core/planning/halo-blocks.ts';
+import { BlobCache } from '../../services/core/runtime/blobs.ts';
+import type { Plan } from '../../services/core/schema/generated/plan.ts';
+import { tensorBytes } from '../../services/core/tensor/dtype.ts';
+import { extents, whole } from '../../services/core/tensor/region.ts';
+import { analyse } from '../../services/core/tiling/analyse.ts';
+import { bandCover, coverSize, gridCover } from '../../services/core/tiling/cover.ts';
+import { partition, splitBlock } from '../../services/core/tiling/partition.ts';
+import type { Cover } from '../../services/core/tiling/types.ts';
+import type { MessageMeta, Piece, TensorData } from '../../services/core/wire/message.ts';
+import { copiedPieces, localPieces, outputPieces } from '../../services/worker/deliver.ts';
+import { Gathering } from '../../services/worker/gathering.ts';
+import { KeptStrips } from '../../services/worker/kept-strips.ts';
+import { encodeNetwork, randomNetwork, randomTiling } from '../core/tiling/random/network.ts';
+import { announced } from '../support/announced.ts';
+import { temporaryFolder } from '../support/cluster.ts';
+import { difference, inputFor, runModel } from '../support/graph-reference.ts';
+import { residualNetwork } from '../support/networks.ts';
+import { wholeModel } from '../support/ort.ts';
+
+const RUNS = Math.min(Number(process.env.TILEPIPE_PROPERTY_RUNS ?? 4), 100);
+const TOLERANCE = 1e-4;
+/** Of an attempt, and what passes when nothing is on its way any more. */
+const ATTEMPT_MS = 4_000;
+const STEP_MS = 100;
+const MOST_ATTEMPTS = 500;
+const IMPATIENCE = 0.01;
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+const blobs = new BlobCache({ folder: folder.path });
+
+interface Sent {
+  /** A worker, or the merger. */
+  readonly to: string;
+  readonly meta: MessageMeta;
+  readonly pieces: readonly Piece[];
+}
+
+const MERGER = 'merger';
+
+/** Splitter, merger and workers of one frame; `chance` gives numbers of [0, 1). */
+class House {
+  readonly gatherings = new Map<string, Gathering>();
+  attempt = 0;
+  outputs: readonly TensorData[] | undefined;
+  lost = 0;
+  readonly #plan: ReturnType<typeof announced>;
+  readonly #inputs: readonly Piece[];
+  readonly #loss: number;
+  readonly #chance: () => number;
+  readonly #kept = new Map<string, KeptStrips>();
+  readonly #merger: Gather<ReturnType<typeof memory>>;
+  readonly #way: Sent[] = [];
+  readonly #sessions = new Map<string, Awaited<ReturnType<typeof wholeModel>>>();
+  #now = 0;
+  #until = 0;
+
+  constructor(plan: Plan, inputs: readonly TensorData[], loss: number, chance: () => number) {
+    this.#plan = announced(plan);
+    this.#inputs = inputs.map((tensor) => ({ tensor, region: whole(tensor.shape) }));
+    this.#loss = loss;
+    this.#chance = chance;
+    const { index } = this.#plan;
+    for (const worker of index.gatherers) this.gatherings.set(worker, new Gathering(this.#plan, worker));
+    const allocate = (_: unknown, task: Task) => memory(plan, task);
+    this.#merger = new Gather({ index, tasks: index.mergerGathers(), allocate });
+  }
+
+  /** Until the result is there, and nothing is on its way any more. */
+  async run(): Promise<void> {
+    await this.#begin();
+    while (this.outputs === undefined || this.#way.length > 0) {
+      const at = Math.floor(this.#chance() * this.#way.length);
+      const [message] = this.#way.splice(at, 1);
+      if (message === undefined) await this.#wait();
+      // Now and then the splitter loses patience while strips are on their way.
+      else if (this.#chance() < IMPATIENCE) await this.#again();
+      else await this.#receive(message);
+    }
+  }
+
+  async #begin(): Promise<void> {
+    if (++this.attempt > MOST_ATTEMPTS) throw new Error('no attempt came through');
+    this.#until = this.#now + ATTEMPT_MS;
+    this.#merger.drop('f');
+    for (const { task, inputs } of this.#merger.open({ id: 'f', sequence: 0 })) await this.#run(task, inputs);
+    const { index } = this.#plan;
+    for (const task of index.sourceTasks(0)) {
+      const inputs = memory(this.#plan.index.plan, task);
+      const single = new Gather({ index, tasks: [task.id], allocate: () => inputs });
+      single.accept({ id: 'f', sequence: 0 }, index.source.id, this.#inputs);
+      await this.#run(task, inputs);
+    }
+    await this.#deliver(index.source.id, '', this.#inputs);
+  }
+
+  /** The splitter tells the workers that the attempt is over; that may come late too. */
+  async #again(): Promise<void> {
+    for (const to of this.gatherings.keys())
+      this.#way.push({ to, meta: this.#meta('close', ''), pieces: [] });
+    await this.#begin();
+  }
+
+  async #wait(): Promise<void> {
+    this.#now += STEP_MS;
+    let over = this.#now >= this.#until;
+    for (const [worker, gathering] of this.gatherings) {
+      gathering.expire(this.#now);
+      for (const { meta, lost, from } of gathering.overdue(this.#now)) {
+        over ||= lost && attemptOf(meta) === this.attempt;
+        if (!lost)
+          for (const [to, tasks] of from)
+            this.#send({
+              to,
+              meta: { ...meta, kind: 'want', sender: worker, message: tasks.join() },
+              pieces: [],
+            });
+      }
+    }
+    if (over) await this.#again();
+  }
+
+  async #receive({ to, meta, pieces }: Sent): Promise<void> {
+    if (to === MERGER) {
+      for (const { task, inputs } of this.#merger.accept({ id: 'f', sequence: 0 }, meta.task ?? '', pieces)) {
+        if (task.kind === 'sink') this.outputs ??= inputs.tensors;
+        else await this.#run(task, inputs);
+      }
+    } else if (meta.kind === 'data') await this.#gather(to, meta, pieces);
+    else if (meta.kind === 'close') this.gatherings.get(to)?.abandon(meta);
+    else {
+      const tasks = new Set((meta.message ?? '').split(','));
+      for (const strip of this.#kept.get(to)?.find(meta, meta.sender ?? '', tasks) ?? [])
+        this.#send({ to: meta.sender ?? '', meta: strip.meta, pieces: strip.pieces });
+    }
+  }
+
+  async #gather(worker: string, meta: MessageMeta, pieces: readonly Piece[]): Promise<void> {
+    const ready = this.gatherings.get(worker)?.accept(meta, pieces, this.#now) ?? [];
+    for (const { task, inputs, meta: last } of ready)
+      await this.#run(task, { tensors: inputs }, attemptOf(last));
+  }
+
+  async #run(
+    task: Task,
+    { tensors }: { readonly tensors: readonly TensorData[] },
+    attempt = this.attempt,
+  ): Promise<void> {
+    const model = task.model as string;
+    const session = this.#sessions.get(model) ?? (await wholeModel(blobs.path(model)));
+    this.#sessions.set(model, session);
+    const made = await session.run([...tensors]);
+    const outputs = task.outputs.map(({ tensor }) => made.find(({ name }) => name === tensor) as TensorData);
+    await this.#deliver(task.id, task.devices?.[0] ?? '', outputPieces(task, outputs), attempt);
+  }
+
+  async #deliver(
+    task: string,
+    maker: string,
+    outputs: readonly Piece[],
+    attempt = this.attempt,
+  ): Promise<void> {
+    const meta = { ...this.#meta('data', task), extra: { attempt } };
+    const { index } = this.#plan;
+    for (const delivery of index.deliveries(task, 0)) {
+      if (delivery.to === 'merger') this.#way.push({ to: MERGER, meta, pieces: copied(delivery, outputs) });
+      else if (delivery.worker === maker) await this.#gather(maker, meta, localPieces(delivery, outputs));
+      else {
+        const pieces = copied(delivery, outputs);
+        const kept = this.#kept.get(maker) ?? new KeptStrips(2 ** 20);
+        this.#kept.set(maker, kept);
+        kept.keep(delivery.worker, { index, delivery, pieces, meta });
+        this.#send({ to: delivery.worker, meta, pieces });
+      }
+    }
+  }
+
+  #send(message: Sent): void {
+    if (this.#chance() < this.#loss) this.lost++;
+    else this.#way.push(message);
+  }
+
+  #meta(kind: MessageMeta['kind'], task: string): MessageMeta {
+    const { digest, pipeline } = this.#plan;
+    const deadlineMs = Math.max(1, this.#until - this.#now);
+    const extra = { attempt: this.attempt };
+    return { kind, plan: digest, pipeline, frame: 'f', sequence: 0, task, deadlineMs, extra };
+  }
+}
+
+const attemptOf = ({ extra }: MessageMeta): number => (extra as { attempt: number }).attempt;
+const copied = (delivery: Delivery, outputs: readonly Piece[]): Piece[] => copiedPieces(delivery, outputs);
+
+function memory(plan: Plan, { inputs }: Task) {
+  const tensors = inputs.map(({ tensor, region }): TensorData => {
+    const { dtype } = plan.tensors[tensor] as { dtype: DType };
+    const shape = extents(region);
+    return { name: tensor, dtype, shape, bytes: new Uint8Array(tensorBytes(dtype, shape)) };
+  });
+  const write = (name: string) => (tensors.find((tensor) => tensor.name === name) as TensorData).bytes;
+  return { tensors, write };
+}
+
+/** Numbers of [0, 1), the same for the same seed: mulberry32. */
+function chances(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+interface Case {
+  readonly bytes: Uint8Array;
+  readonly cover: Cover;
+  /** Share of the strips, and of what is asked for again, that get lost. */
+  readonly loss: number;
+  readonly seed: number;
+}
+
+/** Runs one frame of a network by a plan whose tiles stay, and compares it with the uncut model. */
+async function comesThrough({ bytes, cover, loss, seed }: Case): Promise<House> {
+  const graph = await readGraph(bytes);
+  const analysis = analyse(graph);
+  const devices = Array.from({ length: coverSize(cover) }, (_, at) => `w${at}`);
+  const blocks = partition(graph, analysis).flatMap((block) => {
+    const half = Math.floor(block.nodes.length / 2);
+    return block.kind === 'tile' && half > 0 ? splitBlock(graph, block, [half]) : [block];
+  });
+  const model = { name: 'random', digest: '0'.repeat(64), graph, analysis };
+  const kept = haloBlocks(graph, analysis, blocks, cover, devices);
+  const { plan } = await prepareKept(model, 'test', kept, blobs);
+  const house = new House(plan, graph.inputs.map(inputFor), loss, chances(seed));
+  await house.run();
+  const reference = await runModel(bytes, graph.inputs);
+  for (const name of plan.outputs) {
+    const made = house.outputs?.find((tensor) => tensor.name === name);
+    expect(difference(made, reference.get(name)), name).toBeLessThanOrEqual(TOLERANCE);
+  }
+  return house;
+}
+
+it(
+  `a frame comes through on ${RUNS} random networks, whatever is lost`,
+  async () => {
+    const percent = fc.integer({ min: 0, max: 50 });
+    await fc.assert(
+      fc.asyncProperty(
+        randomNetwork,
+        randomTiling,
+        percent,
+        fc.integer(),
+        async (net, tiling, lost, seed) => {
+          const cover = bandCover(tiling.bands);
+          await comesThrough({ bytes: encodeNetwork(net), cover, loss: lost / 100, seed });
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  },
+  RUNS * 2_000 + 60_000,
+);
+
+it('what comes of attempts that are over is left alone, and counted', async () => {
+  const seen = { lost: 0, stale: 0, attempts: 0 };
+  for (let seed = 1; seed <= 4; seed++) {
+    const house = await comesThrough({ bytes: residualNetwork(), cover: gridCover(3, 1), loss: 0.4, seed });
+    seen.lost += house.lost;
+    seen.attempts += house.attempt;
+    for (const gathering of house.gatherings.values())
+      seen.stale += gathering.counters()['gather.stale'] ?? 0;
+  }
+  expect(seen.lost).toBeGreaterThan(10);
+  expect(seen.stale).toBeGreaterThan(0);
+  expect(seen.attempts).toBeGreaterThan(4);
+});

@@ -1,0 +1,196 @@
+/** The plans that are compared with one device alone: what the planner chooses for a cell, or the best of one kind. */
+
+import {
+  type PreparableDraft,
+  type PreparedPlan,
+  prepareDraft,
+} from '../../../services/controller/prepare.ts';
+import type { Fleet } from '../../../services/core/planning/cost/fleet.ts';
+import type { Draft, Strategy } from '../../../services/core/planning/draft.ts';
+import { search, type WireOptions } from '../../../services/core/planning/search/search.ts';
+import type { BlobCache } from '../../../services/core/runtime/blobs.ts';
+import { asTilepipeError } from '../../../services/core/runtime/errors.ts';
+import type { Profile } from '../../../services/core/schema/generated/profile.ts';
+import type { Executor } from '../../../services/worker/executor/executor.ts';
+import { type AccuracyBudget, type CheckedCodecs, checkCodecs } from '../../accuracy/budget.ts';
+import { calibrate } from '../../accuracy/calibrate.ts';
+import { millicores } from '../../emulate/units.ts';
+import { print } from '../../output.ts';
+import { tensorsAtCuts } from '../../plan/within-budget.ts';
+import { emulatedFleet } from '../emulated/fleet.ts';
+import {
+  type Accuracy,
+  type Cell,
+  CPU,
+  type HubRole,
+  type PlanKind,
+  type Route,
+  type Wire,
+} from './cells.ts';
+import type { Form, WireNetwork } from './networks.ts';
+import { DEVICES, QUOTA } from './rig.ts';
+
+/** A plan of one cell, before anything of it is written. */
+export interface CellDraft {
+  readonly form: Form;
+  readonly draft: Draft & Pick<PreparableDraft, 'ranges'>;
+}
+
+export interface PlansDeps {
+  readonly network: WireNetwork;
+  readonly profile: Profile;
+  /** Of a device under its quota. */
+  readonly slowdown: number;
+  /** Started; of this machine, not of a device. */
+  readonly executor: Executor;
+  readonly blobs: BlobCache;
+  readonly hub: HubRole;
+  readonly route: Route;
+}
+
+const STRATEGIES: Readonly<Record<PlanKind, readonly Strategy[]>> = {
+  halo: ['halo'],
+  merge: ['parallel'],
+};
+/** Codecs tried, those that save most first. */
+const LEVELS: readonly NonNullable<WireOptions['lossy']>[] = [
+  ['fp16', 'uint8', 'jpeg'],
+  ['fp16', 'uint8'],
+  ['fp16'],
+  [],
+];
+/** JPEG alone is seen to cost 4 % in a network of random weights, and no label. */
+export const BUDGET: AccuracyBudget = { relativeRms: 0.06, labels: 0.95 };
+/** Photos that codecs are calibrated and checked on before they run, and of those that are deflated. */
+const CHECKED = 7;
+const DEFLATED = 2;
+
+export class CellPlans {
+  readonly #deps: PlansDeps;
+  #ratios: ReadonlyMap<string, number> | undefined;
+  /** By the codecs of a plan. */
+  readonly #checked = new Map<string, Promise<CheckedCodecs>>();
+
+  constructor(deps: PlansDeps) {
+    this.#deps = deps;
+  }
+
+  fleet(wire: Wire): Fleet {
+    const share = millicores(CPU);
+    return emulatedFleet({
+      profile: this.#deps.profile,
+      quota: QUOTA,
+      devices: DEVICES,
+      millicores: share,
+      hubMillicores: share,
+      bitsPerSecond: wire.mbit * 1e6,
+      shared: wire.shared,
+      slowdown: this.#deps.slowdown,
+      hubComputes: this.#deps.hub === 'hub-computes',
+      endpoints: this.#deps.route === 'direct',
+    });
+  }
+
+  /** The best plan of a cell over both forms of the input; of one kind where that is asked for, undefined where it has none. */
+  async best({ wire, accuracy }: Cell, kind?: PlanKind): Promise<CellDraft | undefined> {
+    let best: CellDraft | undefined;
+    for (const form of this.#deps.network.forms) {
+      const found = await this.#bestOf(form, this.fleet(wire), accuracy, kind);
+      if (found === undefined) continue;
+      if (best === undefined || found.draft.predicted.latencyMs < best.draft.predicted.latencyMs)
+        best = found;
+    }
+    return best;
+  }
+
+  prepare({ form, draft }: CellDraft, pipeline: string): Promise<PreparedPlan> {
+    return prepareDraft(form.model, pipeline, draft, this.#deps.blobs);
+  }
+
+  async #bestOf(
+    form: Form,
+    fleet: Fleet,
+    accuracy: Accuracy,
+    kind: PlanKind | undefined,
+  ): Promise<CellDraft | undefined> {
+    const ratios = await this.#deflated(form);
+    for (const lossy of accuracy === 'budgeted' ? LEVELS : LEVELS.slice(-1)) {
+      try {
+        const { best: draft } = search(form.space, fleet, {
+          objective: 'latency',
+          wire: { lossy, ratios },
+          ...(kind === undefined ? {} : { strategies: STRATEGIES[kind] }),
+        });
+        const { ranges } = await this.#check(form, draft);
+        return { form, draft: { ...draft, ranges } };
+      } catch (error) {
+        const { code, message } = asTilepipeError(error);
+        if (code === 'plan-impossible') return undefined;
+        if (code !== 'accuracy-refused') throw error;
+        print(`refused: ${message}`);
+      }
+    }
+    return undefined;
+  }
+
+  /** Rejects with `accuracy-refused`. */
+  #check(form: Form, draft: Draft): Promise<CheckedCodecs> {
+    const { executor, blobs, network } = this.#deps;
+    const key = JSON.stringify([form.kind, draft.codecs]);
+    const known = this.#checked.get(key);
+    if (known !== undefined) return known;
+    const few = form.samples.slice(0, CHECKED);
+    // Codecs of messages are measured as they run: taken for whole tensors they would seem to lose far more.
+    const checking = checkCodecs(
+      { executor, blobs },
+      form.model,
+      { codecs: draft.codecs ?? {} },
+      few,
+      network.answer,
+      BUDGET,
+    );
+    this.#checked.set(key, checking);
+    return checking;
+  }
+
+  /** How many times smaller deflate makes tensors; the same whatever the input is given as. */
+  async #deflated({ space, model, samples }: Form): Promise<ReadonlyMap<string, number>> {
+    if (this.#ratios === undefined) {
+      const { executor, blobs } = this.#deps;
+      const few = samples.slice(0, DEFLATED);
+      const tensors = tensorsAtCuts(space);
+      ({ ratios: this.#ratios } = await calibrate({ executor, blobs }, model.graph, tensors, few, {
+        ratios: true,
+      }));
+    }
+    return this.#ratios;
+  }
+}
+
+/** What a plan is, for people: how its inputs come, its blocks, and how tensors travel. */
+export function describePlan({ plan }: Pick<PreparedPlan, 'plan'>): string {
+  const blocks = plan.blocks.map(({ id, kind, nodes }) => {
+    const tasks = plan.tasks.filter((task) => task.kind === 'run' && task.block === id);
+    const kept = tasks.some(({ gather }) => gather === 'worker') ? ' kept' : '';
+    return `${nodes} nodes ${kind === 'whole' ? 'whole' : `as ${tasks.length} ${kind}s${kept}`}`;
+  });
+  return `${planMode(plan)}: ${blocks.join(', ')}; ${codecsText(plan)}`;
+}
+
+/** How devices work together. */
+export function planMode(plan: PreparedPlan['plan']): string {
+  const runs = plan.tasks.filter(({ kind }) => kind === 'run');
+  if (runs.some(({ gather }) => gather === 'worker')) return 'halo';
+  if (runs.some(({ shape }) => shape !== 'whole')) return 'merge';
+  return plan.blocks.length === 1 ? 'one device' : 'pipeline';
+}
+
+function codecsText({ transfers, tensors }: PreparedPlan['plan']): string {
+  const counts = new Map<string, number>();
+  for (const { tensor, codec = 'raw' } of transfers) {
+    const inGraph = tensors[tensor]?.codec?.codec;
+    const name = inGraph === undefined ? codec : `${inGraph} ${codec === 'raw' ? '' : codec}`.trim();
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return `transfers ${[...counts].map(([name, count]) => `${count} ${name}`).join(', ')}`;
+}

@@ -1,0 +1,84 @@
+/** A worker's own broker: an embedded one that takes strips for this worker, from those who know the key in its status. */
+
+import { randomBytes } from 'node:crypto';
+import { isIPv6 } from 'node:net';
+import { EmbeddedBroker } from '../services/broker/embedded-broker.ts';
+import { LocalBus } from '../services/broker/local-bus.ts';
+import type { Bus } from '../services/core/bus/bus.ts';
+import { isLoopback } from '../services/core/bus/connections.ts';
+import { DEFAULT_MAX_MESSAGE_BYTES } from '../services/core/wire/limits.ts';
+import type { Door, Doorstep } from '../services/worker/door.ts';
+import type { Endpoint } from '../services/worker/neighbour.ts';
+
+export interface WorkerDoorOptions {
+  /** 0: any free one. */
+  readonly port: number;
+  /** Address to listen on; absent: the one that faces the pipeline's broker, loopback where that is on this machine. */
+  readonly host?: string | undefined;
+  /** Largest payload the services here publish. */
+  readonly maxMessageBytes?: number | undefined;
+}
+
+const LOOPBACK = '127.0.0.1';
+/** Stands for the machine of the pipeline's broker, by whatever name others have for it. */
+const BROKER_HOST = 'broker';
+const KEY_BYTES = 18;
+
+export class WorkerDoor implements Door {
+  readonly #options: WorkerDoorOptions;
+  #broker: EmbeddedBroker | undefined;
+  #bus: LocalBus | undefined;
+
+  constructor(options: WorkerDoorOptions) {
+    this.#options = options;
+  }
+
+  async open({ inbox, facing, log }: Doorstep): Promise<{ bus: Bus; endpoint: Endpoint }> {
+    const { port, host = facing ?? LOOPBACK, maxMessageBytes = 0 } = this.#options;
+    const key = randomBytes(KEY_BYTES).toString('base64url');
+    const broker = new EmbeddedBroker({
+      host,
+      port,
+      limits: { maxMessageBytes: Math.max(maxMessageBytes, DEFAULT_MAX_MESSAGE_BYTES) },
+      access: { key, topics: [inbox] },
+      log: log.child({ part: 'endpoint' }),
+    });
+    await broker.start();
+    this.#broker = broker;
+    const bus = new LocalBus({ broker, log });
+    this.#bus = bus;
+    await bus.start();
+    const endpoint = { url: `mqtt://${shown(host, facing)}:${broker.port}`, key };
+    log.info({ host, port: broker.port }, 'listening for neighbours');
+    return { bus, endpoint };
+  }
+
+  async close(): Promise<void> {
+    await this.#bus?.stop();
+    await this.#broker?.stop();
+    this.#bus = undefined;
+    this.#broker = undefined;
+  }
+
+  counters(): Record<string, number> {
+    if (this.#broker === undefined) return {};
+    const { rejected, connections, messages, bytesIn } = this.#broker.counters();
+    const refusals = Object.entries(rejected).map(([reason, count]) => [
+      `endpoint.rejected.${reason}`,
+      count,
+    ]);
+    return {
+      'endpoint.connections': connections,
+      'endpoint.messages': messages,
+      'endpoint.bytesIn': bytesIn,
+      ...Object.fromEntries(refusals),
+    };
+  }
+}
+
+/** The host that others find it by: an address that is good elsewhere, as it was given or faces the broker. */
+function shown(host: string, facing: string | undefined): string {
+  const everywhere = host === '0.0.0.0' || host === '::';
+  const name = everywhere || isLoopback(host) ? (facing ?? BROKER_HOST) : host;
+  return isIPv6(name) ? `[${name}]` : name;
+}

@@ -3,6 +3,7 @@
 import { TilepipeError } from '../services/core/runtime/errors.ts';
 import type { Findings } from './conform/answers.ts';
 import { type ConformOptions, Examiner } from './conform/examiner.ts';
+import { Untold } from './conform/rule.ts';
 import { RULES } from './conform/rules.ts';
 
 export type { ConformOptions } from './conform/examiner.ts';
@@ -10,7 +11,8 @@ export type { ConformOptions } from './conform/examiner.ts';
 export interface RuleOutcome {
   readonly id: string;
   readonly title: string;
-  readonly pass: boolean;
+  /** Absent: it could not be told. */
+  readonly pass?: boolean;
   readonly detail: string;
 }
 
@@ -22,7 +24,7 @@ export interface Conformance {
 /**
  * Starts `command` with TILEPIPE_BROKER, TILEPIPE_WORKER_ID and TILEPIPE_CACHE in its environment and examines it;
  * once more after it was killed. Every rule is examined, whatever became of those before it. `progress` hears of each.
- * Rejects with `conform-failed` where the command ends before it has begun, and with `usage` where it cannot be started.
+ * It passes where no rule was seen to be broken. Rejects with `conform-failed` where the command ends before it has begun, and with `usage` where it cannot be started.
  */
 export async function conform(
   command: readonly string[],
@@ -38,22 +40,22 @@ export async function conform(
     await examiner.start();
     for (const { id, title, check } of RULES) {
       const outcome = await check(examiner, findings).then(
-        (detail) => ({ id, title, pass: true, detail }),
-        (error: unknown) => ({
+        (detail): RuleOutcome => ({ id, title, pass: true, detail }),
+        (error: unknown): RuleOutcome => ({
           id,
           title,
-          pass: false,
+          ...(error instanceof Untold ? {} : { pass: false }),
           detail: error instanceof Error ? error.message : String(error),
         }),
       );
-      if (rules.length === 0 && !outcome.pass && !examiner.running) throw gone(examiner, outcome);
+      if (rules.length === 0 && outcome.pass === false && !examiner.running) throw gone(examiner, outcome);
       rules.push(outcome);
       progress(outcome);
     }
   } finally {
     await examiner.stop();
   }
-  return { rules, pass: rules.every(({ pass }) => pass) };
+  return { rules, pass: rules.every(({ pass }) => pass !== false) };
 }
 
 function gone({ started, command }: Examiner, { id, detail }: RuleOutcome): TilepipeError {

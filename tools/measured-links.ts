@@ -6,12 +6,12 @@ import { LinkRounds } from '../services/controller/link-rounds.ts';
 import { Profiles } from '../services/controller/profiles.ts';
 import { TelemetryWatch } from '../services/controller/replan/telemetry-watch.ts';
 import { type BrokerAddress, Connections } from '../services/core/bus/connections.ts';
-import { parseStatus } from '../services/core/control/documents.ts';
 import { Roster } from '../services/core/control/roster.ts';
 import { HUB_BYTE_MS } from '../services/core/planning/cost/fleet.ts';
 import { sharedLink, wholeRound } from '../services/core/planning/cost/link-sharing.ts';
 import { TilepipeError } from '../services/core/runtime/errors.ts';
 import { createLog } from '../services/core/runtime/log.ts';
+import { parseStatus } from '../services/core/runtime/status.ts';
 import type { LinksReport } from '../services/core/schema/generated/links-report.ts';
 
 /** Who is there is retained, and comes at once; dispatchers tell of frames every half second. */

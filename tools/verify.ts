@@ -78,10 +78,19 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
         FRAMES,
       );
       progress(`${text}: running`);
-      const untiled = untiledBlock(model, grid);
-      cases.push(
-        await oneCase(cluster, text, grid, prepared, inputs, reference, tolerance, started, untiled),
+      const untiled = untiledBlock(model, grid, options.halo);
+      const result = await oneCase(
+        cluster,
+        text,
+        grid,
+        prepared,
+        inputs,
+        reference,
+        tolerance,
+        started,
+        untiled,
       );
+      cases.push(options.halo ? { ...result, keptTasks: keptTasks(prepared.plan) } : result);
     }
   };
   try {
@@ -108,8 +117,13 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
 /** Tile `i` on worker `i`, and so on from the first where there are more. */
 function keptBlocks({ graph, analysis }: OpenedModel, cover: Cover): KeptBlock[] {
   const devices = Array.from({ length: coverSize(cover) }, (_, at) => workerId(at % WORKERS));
-  const blocks = chooseBlocks(graph, analysis, cover).map(({ block }) => block);
+  const blocks = chooseBlocks(graph, analysis, cover, true).map(({ block }) => block);
   return haloBlocks(graph, analysis, blocks, cover, devices);
+}
+
+/** Tasks whose workers fetch what they lack from those who make it. */
+function keptTasks({ tasks }: Plan): number {
+  return tasks.filter(({ gather }) => gather === 'worker').length;
 }
 
 async function oneCase(
@@ -140,7 +154,7 @@ async function oneCase(
     blocks: plan.blocks.length,
     tiles,
     tiledMacShare: tiledShare,
-    wholeBlocks: plan.blocks.length - tiled.length,
+    wholeBlocks: plan.blocks.filter(({ kind }) => kind === 'whole').length,
     maxAbsDiff: difference.maxAbsDiff,
     maxRelDiff: difference.maxRelDiff,
     pass,
@@ -153,9 +167,13 @@ async function oneCase(
  * The first block that runs whole for no other reason than that the grid does not fit its maps: then the numbers prove
  * nothing of the grid. A map of one position is no grid's to tile.
  */
-function untiledBlock({ graph, analysis }: OpenedModel, { rows, columns }: Grid): string | undefined {
+function untiledBlock(
+  { graph, analysis }: OpenedModel,
+  { rows, columns }: Grid,
+  kept: boolean,
+): string | undefined {
   if (rows * columns === 1) return undefined;
-  const chosen = chooseBlocks(graph, analysis, gridCover(rows, columns)).find(
+  const chosen = chooseBlocks(graph, analysis, gridCover(rows, columns), kept).find(
     ({ block, reason }) =>
       block.kind === 'whole' &&
       reason !== undefined &&

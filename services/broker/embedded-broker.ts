@@ -162,9 +162,8 @@ export class EmbeddedBroker {
     }
     this.#aedes = aedes;
     this.#server = server;
-    this.#watch = new LoopWatch(Math.min(SWEEP_MS, this.#limits.packetTimeoutMs), (heldMs) =>
-      this.#cutSilent(heldMs),
-    );
+    const { packetTimeoutMs, stallMs } = this.#limits;
+    this.#watch = new LoopWatch(Math.min(SWEEP_MS, packetTimeoutMs, stallMs), (heldMs) => this.#cut(heldMs));
     this.#watch.start();
   }
 
@@ -238,7 +237,7 @@ export class EmbeddedBroker {
       preConnect: (client, packet, done) => {
         packet.clean = true;
         // The library would count the time in which nothing could be read here.
-        (client.conn as GuardedConnection).keepAliveMs = (packet.keepalive ?? 0) * KEEP_ALIVE_MS;
+        (client.conn as GuardedConnection).promised((packet.keepalive ?? 0) * KEEP_ALIVE_MS);
         packet.keepalive = 0;
         done(null, true);
       },
@@ -281,12 +280,12 @@ export class EmbeddedBroker {
       maxPacketBytes: this.#limits.maxMessageBytes + PACKET_FIELDS,
       clientBufferBytes: this.#limits.clientBufferBytes,
       stallMs: this.#limits.stallMs,
+      packetTimeoutMs: this.#limits.packetTimeoutMs,
     };
     const connection = new GuardedConnection(socket, {
       limits,
       counters: this.#bytes,
       memory: this.#memory,
-      wasHeld: () => this.#watch?.heldWithin(limits.stallMs) === true,
       onReject: (reason) => {
         this.#reject(reason);
         this.#options.log?.warn({ from, reason }, 'connection closed');
@@ -297,15 +296,11 @@ export class EmbeddedBroker {
     aedes.handle(connection);
   }
 
-  /** Those whose packet does not end, and those that have been silent for longer than they said they would. */
-  #cutSilent(heldMs: number): void {
-    const now = performance.now();
+  /** Those whose time is over, less what this process took of it. */
+  #cut(heldMs: number): void {
     for (const connection of this.#connections) {
-      connection.excuse(heldMs);
-      const { packetSince, heardAt, keepAliveMs } = connection;
-      if (packetSince > 0 && now - packetSince > this.#limits.packetTimeoutMs)
-        connection.reject('slow-packet');
-      else if (keepAliveMs > 0 && now - heardAt > keepAliveMs) connection.reject('silent');
+      const why = connection.overdue(heldMs);
+      if (why !== undefined) connection.reject(why);
     }
   }
 

@@ -10,8 +10,9 @@ export interface GuardLimits {
   readonly maxPacketBytes: number;
   /** Bytes that may wait for one client before its publishers wait. */
   readonly clientBufferBytes: number;
-  /** A client that takes no byte for so long while bytes wait for it is cut off. */
+  /** A client that takes no byte for so long while bytes wait for it is cut off, and one whose packet does not end. */
   readonly stallMs: number;
+  readonly packetTimeoutMs: number;
 }
 
 export interface GuardCounters {
@@ -28,8 +29,6 @@ export interface GuardDeps {
   readonly counters: GuardCounters;
   /** For packets that come in several chunks. */
   readonly memory: PayloadMemory;
-  /** Whether the event loop was held up in the last `stallMs`: then nothing was written either. */
-  readonly wasHeld: () => boolean;
   readonly onReject: (reason: string) => void;
 }
 
@@ -45,18 +44,23 @@ export class GuardedConnection extends Duplex {
   /** Whether the stream has asked for packets since it last got some. */
   #asked = false;
   #serving = false;
+  readonly #limits: GuardLimits;
+  /** When the packet now arriving began, on the monotonic clock; 0 between packets and while reading is held. */
   #packetSince = 0;
   #heardAt = performance.now();
-  /** The longest it may be silent, in milliseconds; 0: for ever. */
-  keepAliveMs = 0;
+  #keepAliveMs = 0;
+  /** For how long no byte that waits was taken, less the time in which none could be; and the bytes until then. */
+  #stalledMs = 0;
+  #moved = 0;
 
-  constructor(socket: Socket, { limits, counters, memory, wasHeld, onReject }: GuardDeps) {
+  constructor(socket: Socket, { limits, counters, memory, onReject }: GuardDeps) {
     super({
       allowHalfOpen: false,
       // With a buffer of a few tiles the broker goes on to the next client instead of waiting for a slow link.
       writableHighWaterMark: limits.clientBufferBytes,
     });
     this.#socket = socket;
+    this.#limits = limits;
     this.#memory = memory;
     this.#framer = new PacketFramer({
       maxBytes: limits.maxPacketBytes,
@@ -73,27 +77,46 @@ export class GuardedConnection extends Duplex {
     // Given to `setTimeout` it would be heard once, and of a quiet client that once is no stall.
     socket.setTimeout(limits.stallMs);
     socket.on('timeout', () => {
+      this.#forgetStall();
       if (this.writableLength === 0) return;
-      if (wasHeld()) socket.setTimeout(limits.stallMs);
-      else this.reject('stalled');
+      this.#stalledMs += limits.stallMs;
+      socket.setTimeout(limits.stallMs);
     });
     socket.pause();
   }
 
-  /** When the packet now arriving began, on the monotonic clock; 0 between packets and while reading is held. */
-  get packetSince(): number {
-    return this.#packetSince;
+  /** It has said that it will not be silent for longer, in milliseconds; 0: it may be for ever. */
+  promised(keepAliveMs: number): void {
+    this.#keepAliveMs = keepAliveMs;
   }
 
-  /** When bytes last came, on the monotonic clock; while nothing is read here, a client cannot be silent. */
-  get heardAt(): number {
-    return this.#socket.isPaused() ? performance.now() : this.#heardAt;
+  /**
+   * Why it must be cut off now, if it must: to be asked now and then, with the milliseconds in which nothing could be read
+   * or written here since it was last asked. They are not the client's.
+   */
+  overdue(heldMs: number): string | undefined {
+    if (heldMs > 0) this.#excuse(heldMs);
+    const now = performance.now();
+    if (this.#packetSince > 0 && now - this.#packetSince > this.#limits.packetTimeoutMs) return 'slow-packet';
+    // While nothing is read here, a client cannot be silent.
+    const silentMs = this.#socket.isPaused() ? 0 : now - this.#heardAt;
+    if (this.#keepAliveMs > 0 && silentMs > this.#keepAliveMs) return 'silent';
+    return this.#stalledMs >= this.#limits.stallMs ? 'stalled' : undefined;
   }
 
-  /** Time in which nothing could be read here is not the client's. */
-  excuse(heldMs: number): void {
+  #excuse(heldMs: number): void {
     this.#heardAt += heldMs;
     if (this.#packetSince > 0) this.#packetSince += heldMs;
+    this.#forgetStall();
+    if (this.writableLength > 0) this.#stalledMs -= heldMs;
+  }
+
+  /** Where bytes were taken, or came, since it was last looked at: a part of what is being written does not show. */
+  #forgetStall(): void {
+    const { bytesRead, bytesWritten, writableLength } = this.#socket;
+    const moved = bytesRead + bytesWritten - writableLength;
+    if (moved !== this.#moved) this.#stalledMs = 0;
+    this.#moved = moved;
   }
 
   /** Closes the connection and says why, once. */

@@ -11,7 +11,6 @@ export class LoopWatch {
   readonly #tick: (heldMs: number) => void;
   #timer: NodeJS.Timeout | undefined;
   #tickedAt = 0;
-  #heldAt = Number.NEGATIVE_INFINITY;
 
   /** `tick` is called every `periodMs`, with the milliseconds that the loop was held up since the last call. */
   constructor(periodMs: number, tick: (heldMs: number) => void) {
@@ -29,23 +28,10 @@ export class LoopWatch {
     clearInterval(this.#timer);
   }
 
-  /** Whether it was held up in the last `ms`, or is only now coming to it again. */
-  heldWithin(ms: number): boolean {
-    const now = performance.now();
-    return now - this.#heldAt < ms || this.#lateness(now) > 0;
-  }
-
   #look(): void {
     const now = performance.now();
-    const heldMs = this.#lateness(now);
-    if (heldMs > 0) this.#heldAt = now;
+    const lateMs = now - this.#tickedAt - this.#periodMs;
     this.#tickedAt = now;
-    this.#tick(heldMs);
-  }
-
-  /** 0 while the next tick is not overdue. */
-  #lateness(now: number): number {
-    const late = now - this.#tickedAt - this.#periodMs;
-    return late > LENIENCE * this.#periodMs ? late : 0;
+    this.#tick(lateMs > LENIENCE * this.#periodMs ? lateMs : 0);
   }
 }

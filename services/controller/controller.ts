@@ -2,11 +2,11 @@
 
 import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
-import { parseStatus } from '../core/control/documents.ts';
 import { Roster } from '../core/control/roster.ts';
 import { monotonicMs } from '../core/runtime/clock.ts';
 import { asTilepipeError, TilepipeError } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
+import { parseStatus } from '../core/runtime/status.ts';
 import { within } from '../core/runtime/within.ts';
 import type { Announcement } from '../core/schema/generated/announcement.ts';
 import type { Status } from '../core/schema/generated/status.ts';

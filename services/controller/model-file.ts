@@ -9,6 +9,7 @@ import type { ExternalData } from '../core/graph/constant.ts';
 import { type ReadOptions, readGraph } from '../core/graph/read-graph.ts';
 import type { Graph } from '../core/graph/types.ts';
 import { TilepipeError } from '../core/runtime/errors.ts';
+import { slices } from '../core/runtime/slices.ts';
 
 export interface ModelFile {
   readonly graph: Graph;
@@ -44,14 +45,11 @@ export async function openModel(
   return { graph, digest: await digestOf(bytes), name: basename(path).replace(/\.onnx$/i, '') };
 }
 
-/** Hashed in pieces, so that the event loop never waits for hundreds of megabytes. */
-const HASH_BYTES = 4 << 20;
-
 /** Of the bytes that were read, not of the file again: it may have changed meanwhile. */
 async function digestOf(bytes: Uint8Array): Promise<string> {
   const hash = createHash('sha256');
-  for (let at = 0; at < bytes.byteLength; at += HASH_BYTES) {
-    hash.update(bytes.subarray(at, at + HASH_BYTES));
+  for (const [begin, end] of slices(bytes.byteLength)) {
+    hash.update(bytes.subarray(begin, end));
     await setImmediate();
   }
   return hash.digest('hex');

@@ -2,11 +2,13 @@
 
 import { isLoopback } from '../core/bus/connections.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
+import { monotonicMs } from '../core/runtime/clock.ts';
 import type { Part, Service } from '../core/runtime/service.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import { Controller } from './controller.ts';
 import { LinkRounds } from './link-rounds.ts';
 import { Profiles } from './profiles.ts';
+import { LinkGlances } from './replan/link-glances.ts';
 import { Replanning, type ReplanOptions } from './replan/replanning.ts';
 import { TelemetryWatch } from './replan/telemetry-watch.ts';
 import { ModelStore } from './store.ts';
@@ -38,6 +40,7 @@ export class ControllerPart implements Part {
   #profiles: Profiles | undefined;
   #telemetry: TelemetryWatch | undefined;
   #links: LinkRounds | undefined;
+  #glances: LinkGlances | undefined;
   #service: Service | undefined;
   /** By pipeline. */
   readonly #replannings = new Map<string, Replanning>();
@@ -79,9 +82,10 @@ export class ControllerPart implements Part {
   async replan(options: ReplanOptions): Promise<Replanning> {
     const { log } = this.#service as Service;
     const { controller, telemetry } = this;
+    const glances = this.#glances as LinkGlances;
     const { pipeline } = options.running.plan.plan;
     const before = this.#replannings.get(pipeline);
-    const replanning = new Replanning({ log, controller, telemetry }, options);
+    const replanning = new Replanning({ log, controller, telemetry, glances }, options);
     // Its place is taken before anything is waited for: of calls that come together the last one counts.
     this.#replannings.set(pipeline, replanning);
     await before?.stop();
@@ -120,6 +124,8 @@ export class ControllerPart implements Part {
     const { profiles, telemetry } = this;
     this.#links = new LinkRounds({ id, control, topics, profiles, telemetry, log });
     await this.#links.start();
+    this.#glances = new LinkGlances({ control, topics, log, now: monotonicMs });
+    await this.#glances.start();
   }
 
   /** Where workers find the store: it may listen everywhere, and be known by another name. */
@@ -137,6 +143,8 @@ export class ControllerPart implements Part {
   async stop(): Promise<void> {
     for (const replanning of this.#replannings.values()) await replanning.stop();
     this.#replannings.clear();
+    await this.#glances?.stop();
+    this.#glances = undefined;
     await this.#links?.stop();
     this.#links = undefined;
     await this.#telemetry?.stop();

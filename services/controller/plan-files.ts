@@ -8,6 +8,7 @@ import type {
   SubModelFile,
 } from '../core/planning/plan-document.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
+import { slices } from '../core/runtime/slices.ts';
 import type { Analysis } from '../core/tiling/analyse.ts';
 import { partialPiece } from '../core/tiling/partial-piece.ts';
 import { shardPiece } from '../core/tiling/shard.ts';
@@ -127,13 +128,9 @@ async function writeModel(
   return { digest, bytes: bytes.byteLength, weights: weights === undefined ? [] : [weights] };
 }
 
-/** Read at once: the weights of one layer can be 400 MB, more than a small hub has. */
-const PART_BYTES = 4 * 2 ** 20;
-
 function* parts({ byteLength, part, bytes }: Constant): Generator<Uint8Array> {
   if (part === undefined) yield bytes();
-  else
-    for (let at = 0; at < byteLength; at += PART_BYTES) yield part(at, Math.min(PART_BYTES, byteLength - at));
+  else for (const [begin, end] of slices(byteLength)) yield part(begin, end - begin);
 }
 
 /** Constants in their order in the weights file, with the gaps that align them. */

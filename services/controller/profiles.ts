@@ -2,8 +2,8 @@
 
 import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
-import { documentReader } from '../core/control/documents.ts';
 import { Retained } from '../core/control/retained.ts';
+import { documentReader } from '../core/runtime/document-reader.ts';
 import { type Profile, profileSchema } from '../core/schema/generated/profile.ts';
 
 export interface ProfilesDeps {
@@ -17,10 +17,12 @@ const SAME_LINK = 2;
 const MOST_BYTES = 100_000;
 const parse = documentReader<Profile>(profileSchema, { what: 'profile', mostBytes: MOST_BYTES });
 
+type Together = NonNullable<NonNullable<Profile['link']>['together']>;
+
 export class Profiles {
   readonly #profiles: Retained<Profile>;
-  /** Devices whose round is from before their workers were started again. */
-  readonly #carried = new Set<string>();
+  /** By device, the round from before its worker was started again. */
+  readonly #carried = new Map<string, Together>();
   readonly #listeners = new Set<(profile: Profile) => void>();
 
   constructor({ control, topics }: ProfilesDeps) {
@@ -30,11 +32,13 @@ export class Profiles {
       idOf: (topic) => topics.parse('profile', topic)?.id,
       parse: (payload, id) => {
         const profile = parse(payload);
-        return profile?.device === id ? this.#withRound(profile) : undefined;
+        return profile?.device === id ? profile : undefined;
       },
-      came: (profile) => {
-        for (const listener of this.#listeners) listener(profile);
+      came: (profile, _, before) => {
+        this.#carry(profile, before);
+        for (const listener of this.#listeners) listener(this.#withRound(profile));
       },
+      erased: ({ device }) => this.#carried.delete(device),
     });
   }
 
@@ -58,7 +62,7 @@ export class Profiles {
 
   /** Of all devices that ever published one, there or not, in order of id. */
   all(): Profile[] {
-    return this.#profiles.all();
+    return this.#profiles.all().map((profile) => this.#withRound(profile));
   }
 
   /** Hears every profile that comes; the returned function ends it. */
@@ -68,17 +72,22 @@ export class Profiles {
   }
 
   /**
-   * The profile with what its device found out in its last round with others. A worker that is started again knows
-   * nothing of it, and while frames flow there is no other round: all would count as unshared what they share.
+   * A worker that is started again knows nothing of its device's last round with others, and while frames flow there is no
+   * other: all would count as unshared what they share.
    */
-  #withRound(profile: Profile): Profile {
-    const { device, link } = profile;
-    const before = this.#profiles.get(device)?.link;
+  #carry({ device, link }: Profile, before: Profile | undefined): void {
+    const round = before?.link?.together ?? this.#carried.get(device);
     this.#carried.delete(device);
-    if (link === undefined || link.together !== undefined || before?.together === undefined) return profile;
-    const times = link.upBytesPerMs / before.upBytesPerMs;
-    if (times > SAME_LINK || times < 1 / SAME_LINK) return profile;
-    this.#carried.add(device);
-    return { ...profile, link: { ...link, together: before.together } };
+    if (link === undefined || link.together !== undefined || !before?.link || round === undefined) return;
+    const times = link.upBytesPerMs / before.link.upBytesPerMs;
+    if (times <= SAME_LINK && times >= 1 / SAME_LINK) this.#carried.set(device, round);
+  }
+
+  /** The profile with what its device found out in its last round with others. */
+  #withRound(profile: Profile): Profile {
+    const together = this.#carried.get(profile.device);
+    return profile.link === undefined || together === undefined
+      ? profile
+      : { ...profile, link: { ...profile.link, together } };
   }
 }

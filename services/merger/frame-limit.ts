@@ -2,9 +2,9 @@
 
 import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
-import { parseStatus } from '../core/control/documents.ts';
 import type { AnnouncedPlan } from '../core/control/plan-watch.ts';
 import { Roster } from '../core/control/roster.ts';
+import { parseStatus } from '../core/runtime/status.ts';
 
 /** Bounds of the frames under way on one plan. */
 const LEAST = 64;

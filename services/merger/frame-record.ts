@@ -49,8 +49,9 @@ export class FrameRecord {
   }
 
   /** Number of the splitter's attempt, as it counts them. */
-  get attempt(): unknown {
-    return (this.extra as { attempt?: unknown } | undefined)?.attempt;
+  get attempt(): number | undefined {
+    const { attempt } = (this.extra ?? {}) as { attempt?: unknown };
+    return typeof attempt === 'number' ? attempt : undefined;
   }
 
   /** A task's data arrived: a repeated one counts its bytes, not its time. */
@@ -73,8 +74,10 @@ export class FrameRecord {
     this.#timing(block, now);
   }
 
+  /** Of blocks that made something for the merger: what goes from worker to worker is not seen here. */
   timings(index: PlanIndex): FrameTiming[] {
     return [...this.#blocks]
+      .filter(([, { tiles }]) => tiles > 0)
       .sort(([a], [b]) => a - b)
       .map(([block, { from, to, tiles, slowestTileMs, slowestTask, slowestWorker }]) => ({
         block,

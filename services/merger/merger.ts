@@ -264,7 +264,7 @@ export class Merger {
         frame,
         order: record.sequence,
         message: outgoing,
-        again: record.attempt !== 1,
+        attempt: record.attempt,
         deadlineAt: record.deadlineAt,
       });
     }
@@ -360,10 +360,11 @@ export class Merger {
   /** A task that its worker gathered by itself is nobody's to send again: the frame is. */
   #taskError(assembly: Assembly, frame: string, meta: MessageMeta): void {
     const { task = '', code, message, extra } = meta;
-    this.#dispatching.failed(answeredBy(meta), code, message);
+    const answered = answeredBy(meta);
+    this.#dispatching.failed(answered, code, message);
     if (assembly.plan.index.dispatchOf(task) !== 'worker') return;
-    const { attempt = 1, from } = (extra ?? {}) as { attempt?: unknown; from?: unknown };
-    if (!assembly.isAt(frame, attempt)) return;
+    if (!assembly.isAt(frame, answered.attempt)) return;
+    const { from } = (extra ?? {}) as { from?: unknown };
     const kept = code === 'task-failed' || code === 'strip-lost' ? code : 'no-worker';
     this.#giveUp(assembly, frame, kept, message ?? `task ${task} failed`, { from });
   }

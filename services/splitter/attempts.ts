@@ -1,5 +1,6 @@
 /** One attempt at a frame: its opening and its first tiles go out, and what is left of it is taken back. */
 
+import { setImmediate } from 'node:timers/promises';
 import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
 import type { Dispatching } from '../core/control/dispatching.ts';
@@ -68,9 +69,12 @@ export class Attempts {
           frame: frame.id,
           order: frame.sequence,
           message,
-          again: attempt > 1,
+          attempt,
           deadlineAt: giveUpAt - word,
         });
+        // It leaves the process before the next one is laid out.
+        await setImmediate();
+        if (!current()) return;
       }
       for (const delivery of plan.index.deliveries(plan.index.source.id, frame.sequence)) {
         const to =

@@ -17,6 +17,11 @@ export interface FrameContent {
   readonly extra: { readonly letterbox: unknown; readonly decodeMs?: number };
 }
 
+/** Tensors come as wire messages; everything else is taken for a picture file. */
+export function isWireMessage(payload: Buffer): boolean {
+  return payload.length >= 4 && payload.toString('latin1', 0, 4) === 'TPIP';
+}
+
 /** Reads the frames of one plan. */
 export class Intake {
   /** Names everything that reading depends on: frames read alike fit each other's plans. */

@@ -7,9 +7,9 @@
 import { createHash } from 'node:crypto';
 import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
-import { parseStatus } from '../core/control/documents.ts';
 import { Roster } from '../core/control/roster.ts';
 import type { Log } from '../core/runtime/log.ts';
+import { parseStatus } from '../core/runtime/status.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 
 export interface ShareDeps {

@@ -3,7 +3,7 @@
 import type { Bus, Incoming } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
 import { answeredBy, Dispatching } from '../core/control/dispatching.ts';
-import { parseAnnouncement, parseStatus } from '../core/control/documents.ts';
+import { parseAnnouncement } from '../core/control/documents.ts';
 import { Inbox } from '../core/control/inbox.ts';
 import { type AnnouncedPlan, PlanWatch } from '../core/control/plan-watch.ts';
 import { Roster } from '../core/control/roster.ts';
@@ -11,6 +11,7 @@ import { monotonicMs } from '../core/runtime/clock.ts';
 import { Counters } from '../core/runtime/counters.ts';
 import { asTilepipeError, type ErrorCode, TilepipeError } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
+import { parseStatus } from '../core/runtime/status.ts';
 import type { Result } from '../core/schema/generated/result.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import { Assembler } from '../core/wire/assembler.ts';
@@ -19,7 +20,7 @@ import { Attempts } from './attempts.ts';
 import { Choice } from './choice.ts';
 import { asCode, ErrorResults, isFinal } from './error-results.ts';
 import { type Camera, FrameWatch } from './frame-watch.ts';
-import { Intake } from './intake.ts';
+import { Intake, isWireMessage } from './intake.ts';
 import { ResultWatch } from './result-watch.ts';
 import { Share } from './share.ts';
 import { Stream, type StreamCounters, type StreamLimits } from './stream.ts';
@@ -44,11 +45,6 @@ const HAND_OVER_MS = 500;
 const FAREWELL_MS = 1_000;
 /** Of a pipeline without a plan: what was being read when it was withdrawn waits until its deadline. */
 const NO_FRAMES: StreamLimits = { maxInFlight: 0, maxWaiting: 1, attempts: 1 };
-
-/** Tensors come as wire messages; everything else is taken for a picture file. */
-function isWireMessage(payload: Buffer): boolean {
-  return payload.length >= 4 && payload.toString('latin1', 0, 4) === 'TPIP';
-}
 
 export class Splitter {
   readonly #deps: SplitterDeps;
@@ -310,17 +306,22 @@ export class Splitter {
   /** A task that its worker gathered by itself is nobody's to send again: the frame is. */
   #taskError(meta: MessageMeta): void {
     const { pipeline = '', frame = '', task = '', code, message } = meta;
-    this.#dispatching.failed(answeredBy(meta), code, message);
+    const answered = answeredBy(meta);
+    this.#dispatching.failed(answered, code, message);
     const started = this.#streams.get(pipeline)?.started(frame);
     if (started?.plan.digest !== meta.plan || started?.plan.index.dispatchOf(task) !== 'worker') return;
-    const { attempt = 1, from } = (meta.extra ?? {}) as { attempt?: unknown; from?: unknown };
-    if (attempt !== started.attempt) return;
+    if (answered.attempt !== started.attempt) return;
+    const { from } = (meta.extra ?? {}) as { from?: unknown };
     this.#failed(frame, asCode(code), message ?? `task ${task} failed`, from);
   }
 
-  /** Frames go by the fallback for a while: whoever does not answer its neighbours would cost each of them the wait. */
+  /**
+   * Frames go by the fallback for a while, where that can run: whoever does not answer its neighbours would cost each of
+   * them the wait.
+   */
   #avoid(plan: AnnouncedPlan, silent: unknown): void {
-    if (plan.fallback === undefined || !Array.isArray(silent)) return;
+    const { fallback } = plan;
+    if (fallback === undefined || !this.#dispatching.canRun(fallback) || !Array.isArray(silent)) return;
     for (const worker of silent)
       if (typeof worker === 'string')
         this.#dispatching.distrust(worker, plan.digest, 'did not send what its neighbours asked it for');

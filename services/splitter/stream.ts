@@ -44,18 +44,21 @@ interface Parked {
   readonly after: AnnouncedPlan | undefined;
 }
 
+/** Where an attempt runs: its plan, and the merger's id. */
+interface Chosen {
+  readonly plan: AnnouncedPlan;
+  readonly merger: string;
+}
+
 export interface StreamDeps {
   /** Those of the newest plan: a roll-out may change them. */
   readonly limits: () => StreamLimits;
   readonly now: () => number;
   /**
-   * The plan a frame starts on and the merger's id, or undefined while nobody can run it. `after`: an earlier attempt
-   * failed under it, and its fallback comes first.
+   * Where a frame starts, or undefined while nobody can run it. `after`: an earlier attempt failed under it, and its
+   * fallback comes first.
    */
-  readonly choose: (
-    frame: Frame,
-    after?: AnnouncedPlan,
-  ) => { plan: AnnouncedPlan; merger: string } | undefined;
+  readonly choose: (frame: Frame, after?: AnnouncedPlan) => Chosen | undefined;
   /** Why `choose` finds nothing, in words. */
   readonly obstacle: (frame: Frame) => string;
   readonly begin: (started: Started) => void;
@@ -129,9 +132,13 @@ export class Stream {
   /** Starts frames while somebody can run them: those that wait for another attempt first, then new ones by credit. */
   pump(): void {
     for (const [id, parked] of [...this.#parked]) {
-      if (!this.#begin(parked.frame, parked)) continue;
+      // What began before may have ended at once and come back here.
+      if (this.#parked.get(id) !== parked) continue;
+      const chosen = this.#deps.choose(parked.frame, parked.after);
+      if (chosen === undefined) continue;
       this.#parked.delete(id);
       this.counters.replayed++;
+      this.#begin(parked.frame, chosen, parked);
     }
     // After a roll-out, frames read for the old plan must not hold up those read for the new one.
     const barred = new Set<string>();
@@ -139,8 +146,13 @@ export class Stream {
     while (this.inFlight < maxInFlight) {
       const frame = this.#queue.first(barred);
       if (frame === undefined) return;
-      if (this.#begin(frame)) this.#queue.remove(frame);
-      else barred.add(frame.reading);
+      const chosen = this.#deps.choose(frame);
+      if (chosen === undefined) {
+        barred.add(frame.reading);
+        continue;
+      }
+      this.#queue.remove(frame);
+      this.#begin(frame, chosen);
     }
   }
 
@@ -241,10 +253,9 @@ export class Stream {
     return frame;
   }
 
-  #begin(frame: Frame, parked?: Parked): boolean {
+  /** A frame that waits nowhere any more: one that ends at once must not be found and begun again. */
+  #begin(frame: Frame, chosen: Chosen, parked?: Parked): void {
     const { attempt = 1, spent = 0, after, cause } = parked ?? {};
-    const chosen = this.#deps.choose(frame, after);
-    if (chosen === undefined) return false;
     if (cause !== undefined && chosen.plan.digest === after?.fallback?.digest) {
       this.counters.fallback++;
       this.#causes.set(cause, (this.#causes.get(cause) ?? 0) + 1);
@@ -253,7 +264,6 @@ export class Stream {
     const started: Started = { frame, ...chosen, attempt, spent, giveUpAt, after };
     this.#started.set(frame.id, started);
     this.#deps.begin(started);
-    return true;
   }
 
   #giveUpAt(frame: Frame, spent: number): number {

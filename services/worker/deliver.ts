@@ -29,7 +29,7 @@ export function dataMessage(
   delivery: Delivery,
   outputs: readonly Piece[],
   meta: MessageMeta,
-  pool: BodyPool,
+  pool?: BodyPool,
 ): LaidMessage {
   const { pieces } = delivery;
   const wanted = pieces.map((piece): WantedTensor => {

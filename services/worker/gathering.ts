@@ -1,12 +1,12 @@
 /** Inputs this worker collects by itself: strips of its neighbours, without a merger in between. */
 
+import { attemptOf } from '../core/control/attempt-of.ts';
 import type { AnnouncedPlan } from '../core/control/plan-watch.ts';
 import { type FrameRef, Gather, type InputBuffer } from '../core/flow/gather.ts';
 import type { Task } from '../core/flow/plan-index.ts';
 import { type Want, Wants } from '../core/flow/wants.ts';
 import { tensorBytes } from '../core/tensor/dtype.ts';
 import type { MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
-import { attemptOf } from './attempt-of.ts';
 import { specOf } from './tensors.ts';
 
 /** Frames whose attempts are remembered. */
@@ -84,9 +84,7 @@ export class Gathering {
   #isCurrent(frame: FrameRef, attempt: number): boolean {
     const known = this.#attempts.get(frame.id);
     if (known !== undefined && attempt <= known.number) return attempt === known.number && !known.abandoned;
-    this.#attempts.delete(frame.id);
-    this.#attempts.set(frame.id, { number: attempt, abandoned: false });
-    if (this.#attempts.size > REMEMBERED) this.#attempts.delete(this.#attempts.keys().next().value as string);
+    this.#note(frame.id, { number: attempt, abandoned: false });
     if (known !== undefined) {
       this.#gather.drop(frame.id);
       this.#ended(frame.id);
@@ -95,12 +93,18 @@ export class Gathering {
     return true;
   }
 
+  #note(frame: string, attempt: Attempt): void {
+    this.#attempts.delete(frame);
+    this.#attempts.set(frame, attempt);
+    if (this.#attempts.size > REMEMBERED) this.#attempts.delete(this.#attempts.keys().next().value as string);
+  }
+
   /** The splitter has given an attempt up: what has come of it is let go, and what comes is stale. */
   abandon(meta: MessageMeta): void {
     const id = meta.frame ?? '';
     const number = attemptOf(meta);
     if ((this.#attempts.get(id)?.number ?? 0) > number) return;
-    this.#attempts.set(id, { number, abandoned: true });
+    this.#note(id, { number, abandoned: true });
     if (!this.#gather.has(id)) return;
     this.#gather.drop(id);
     this.#ended(id);

@@ -1,21 +1,28 @@
 /** What was sent to other workers lately, so that a strip that was lost on its way can be sent again. */
 
-import type { Delivery, PlanIndex } from '../core/flow/plan-index.ts';
-import type { MessageMeta, Piece } from '../core/wire/message.ts';
-import { attemptOf } from './attempt-of.ts';
+import { attemptOf } from '../core/control/attempt-of.ts';
+import type { Delivery } from '../core/flow/plan-index.ts';
+import type { LaidMessage } from '../core/wire/encode.ts';
+import type { MessageMeta } from '../core/wire/message.ts';
 
 /** One message to a worker, as it was sent. */
 export interface KeptStrip {
-  readonly index: PlanIndex;
   readonly delivery: Delivery;
-  readonly pieces: readonly Piece[];
-  readonly meta: MessageMeta;
+  readonly message: LaidMessage;
 }
+
+interface Entry extends KeptStrip {
+  /** How often it went again. */
+  again: number;
+}
+
+/** As often as a worker asks before it takes a strip for lost (core/flow/wants.ts). */
+const MOST_AGAIN = 3;
 
 export class KeptStrips {
   readonly #most: number;
   /** By plan and frame, the oldest first; then by receiver. */
-  readonly #kept = new Map<string, Map<string, KeptStrip[]>>();
+  readonly #kept = new Map<string, Map<string, Entry[]>>();
   #bytes = 0;
   #forgotten = 0;
 
@@ -33,14 +40,18 @@ export class KeptStrips {
     return this.#forgotten;
   }
 
-  /** `pieces` are copies of its own. */
+  /** The memory of the message is nobody else's. */
   keep(worker: string, strip: KeptStrip): void {
-    const key = keyOf(strip.meta);
-    const frame = this.#kept.get(key) ?? new Map<string, KeptStrip[]>();
-    // Nobody takes those of an earlier attempt any more.
+    const { meta } = strip.message;
+    const key = keyOf(meta);
+    const frame = this.#kept.get(key) ?? new Map<string, Entry[]>();
+    // Nobody takes those of an earlier attempt any more; a task that ran twice made the same twice.
     const before = frame.get(worker) ?? [];
-    const own = before.filter(({ meta }) => attemptOf(meta) >= attemptOf(strip.meta));
-    own.push(strip);
+    const own = before.filter((each) => {
+      const newer = attemptOf(each.message.meta) - attemptOf(meta);
+      return newer > 0 || (newer === 0 && each.delivery !== strip.delivery);
+    });
+    own.push({ ...strip, again: 0 });
     frame.set(worker, own);
     this.#kept.set(key, frame);
     this.#bytes += sizeOf(own) - sizeOf(before);
@@ -50,10 +61,18 @@ export class KeptStrips {
     }
   }
 
-  /** What these tasks made, at that attempt at the frame, for the worker that wants it. */
-  find(wanted: MessageMeta, worker: string, tasks: ReadonlySet<string>): readonly KeptStrip[] {
+  /**
+   * What these tasks made, at that attempt at the frame, for the worker that wants it and now gets it again. A strip goes
+   * again a few times at most: on a link that is only slow the copies would wait behind one another.
+   */
+  again(wanted: MessageMeta, worker: string, tasks: ReadonlySet<string>): readonly KeptStrip[] {
     const own = this.#kept.get(keyOf(wanted))?.get(worker) ?? [];
-    return own.filter(({ meta }) => tasks.has(meta.task ?? '') && attemptOf(meta) === attemptOf(wanted));
+    const found = own.filter(
+      ({ message: { meta }, again }) =>
+        again < MOST_AGAIN && tasks.has(meta.task ?? '') && attemptOf(meta) === attemptOf(wanted),
+    );
+    for (const each of found) each.again++;
+    return found;
   }
 
   /** A frame was given up. */
@@ -74,9 +93,5 @@ function keyOf({ plan, frame }: Pick<MessageMeta, 'plan' | 'frame'>): string {
 }
 
 function sizeOf(strips: readonly KeptStrip[]): number {
-  return strips.reduce((sum, each) => sum + bytesOf(each), 0);
-}
-
-function bytesOf({ pieces }: KeptStrip): number {
-  return pieces.reduce((sum, { tensor }) => sum + tensor.bytes.byteLength, 0);
+  return strips.reduce((sum, { message }) => sum + message.framed.byteLength, 0);
 }

@@ -2,10 +2,10 @@
 
 import { BackOff } from '../core/bus/back-off.ts';
 import type { Bus, Incoming } from '../core/bus/bus.ts';
-import { parseStatus } from '../core/control/documents.ts';
 import type { Counters } from '../core/runtime/counters.ts';
 import { asTilepipeError } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
+import { parseStatus } from '../core/runtime/status.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 
 export type Endpoint = NonNullable<Status['endpoint']>;

@@ -3,6 +3,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
+import { attemptExtra } from '../core/control/attempt-of.ts';
 import type { AnnouncedPlan } from '../core/control/plan-watch.ts';
 import { sendMessage } from '../core/control/send.ts';
 import type { Delivery, PlanIndex, Task } from '../core/flow/plan-index.ts';
@@ -15,13 +16,13 @@ import type { BodyPool } from '../core/wire/body-pool.ts';
 import { unscaled } from '../core/wire/coded-message.ts';
 import { type LaidMessage, layoutMessage } from '../core/wire/encode.ts';
 import type { MessageMeta, Piece } from '../core/wire/message.ts';
-import { attemptExtra } from './attempt-of.ts';
-import { copiedPieces, dataMessage, localPieces } from './deliver.ts';
+import { dataMessage, localPieces } from './deliver.ts';
 import { KeptStrips } from './kept-strips.ts';
 import type { Neighbours } from './neighbours.ts';
 
 export interface OutboxDeps {
   readonly id: string;
+  readonly control: Bus;
   readonly data: Bus;
   readonly topics: Topics;
   readonly log: Log;
@@ -90,7 +91,7 @@ export class Outbox {
     for (const each of deliveries) {
       if (each.to !== 'merger') continue;
       told ||= meta.merger === meta.reply;
-      await this.send(meta.merger, this.#message(plan.index, each, outputs, answer));
+      await this.send(meta.merger, this.#message(plan.index, each, outputs, answer, this.#deps.pool));
     }
     if (!told) await this.send(meta.reply, layoutMessage({ ...answer, kind: 'done' }, []));
   }
@@ -103,15 +104,20 @@ export class Outbox {
   ): Promise<void> {
     if (delivery.to !== 'worker' || delivery.worker === this.#deps.id) return;
     const { worker, direct } = delivery;
-    const pieces = copiedPieces(delivery, outputs);
-    this.#kept.keep(worker, { index, delivery, pieces, meta: answer });
-    const message = this.#message(index, delivery, pieces, answer);
+    const message = this.#message(index, delivery, outputs, answer);
+    this.#kept.keep(worker, { delivery, message });
     if (direct && (await this.#deps.neighbours?.send(worker, message))) return;
     await this.#toWorker(worker, message);
   }
 
-  #message(index: PlanIndex, delivery: Delivery, pieces: readonly Piece[], meta: MessageMeta): LaidMessage {
-    const message = dataMessage(index, delivery, pieces, meta, this.#deps.pool);
+  #message(
+    index: PlanIndex,
+    delivery: Delivery,
+    outputs: readonly Piece[],
+    meta: MessageMeta,
+    pool?: BodyPool,
+  ): LaidMessage {
+    const message = dataMessage(index, delivery, outputs, meta, pool);
     const plain = unscaled(message, delivery.pieces);
     if (plain > 0) this.#deps.counters.add('pieces.not-finite', plain);
     return message;
@@ -125,10 +131,10 @@ export class Outbox {
       this.#deps.counters.add('refused.incomplete');
       return;
     }
-    for (const { index, delivery, pieces, meta } of this.#kept.find(wanted, sender, tasks)) {
+    for (const { delivery, message } of this.#kept.again(wanted, sender, tasks)) {
       this.#deps.counters.add('strips.again');
       if (delivery.to === 'worker' && delivery.direct) this.#deps.neighbours?.doubt(sender);
-      void this.#toWorker(sender, this.#message(index, delivery, pieces, meta));
+      void this.#toWorker(sender, message);
     }
   }
 
@@ -174,14 +180,14 @@ export class Outbox {
    * Answers go to inboxes only: a message cannot make a worker publish anywhere else.
    * One lost on the way is the dispatcher's to notice: its deadline sends the task again.
    */
-  async send(topic: string | undefined, message: LaidMessage): Promise<void> {
-    const { data, topics, counters } = this.#deps;
+  async send(topic: string | undefined, message: LaidMessage, bus = this.#deps.data): Promise<void> {
+    const { topics, counters } = this.#deps;
     if (!topics.isInbox(topic)) {
       counters.add('unsent.no-address');
       return;
     }
     try {
-      await sendMessage(data, topic, message);
+      await sendMessage(bus, topic, message);
       counters.add(`sent.${message.meta.kind}`);
     } catch (error) {
       counters.add(`unsent.${asTilepipeError(error).code}`);
@@ -190,15 +196,18 @@ export class Outbox {
     }
   }
 
-  /** Never throws: the metadata of what was received is bounded, so that an answer to it always fits. */
+  /**
+   * Never throws: the metadata of what was received is bounded, so that an answer to it always fits. It goes by the control
+   * connection: on a slow link the strips on the other are many seconds of what is to be ended.
+   */
   refuse(meta: MessageMeta, code: ErrorCode, text: string, extra: Record<string, unknown> = {}): void {
-    const { counters, log, id } = this.#deps;
+    const { counters, log, id, control } = this.#deps;
     counters.add(`tasks.refused.${code}`);
     log.warn({ frame: meta.frame, task: meta.task, from: meta.sender, code }, text);
     const more = Object.keys(extra).length === 0 ? {} : { extra: { ...attemptExtra(meta), ...extra } };
     const answer = { kind: 'error', sender: id, code, message: text } as const;
     const error: MessageMeta = { ...passedOn(meta), ...answer, ...more };
-    void this.send(meta.reply, layoutMessage(error, []));
+    void this.send(meta.reply, layoutMessage(error, []), control);
   }
 }
 

@@ -11,6 +11,7 @@ import type { Door } from './door.ts';
 import type { Executor } from './executor/executor.ts';
 import type { Endpoint } from './neighbour.ts';
 import { Neighbours } from './neighbours.ts';
+import { LinkGlance } from './profile/link-glance.ts';
 import { LinkTurns } from './profile/link-turns.ts';
 import { profileHere } from './profile/profile-here.ts';
 import { RetainedProfile } from './profile/retained-profile.ts';
@@ -47,6 +48,7 @@ export class WorkerPart implements Part {
   #endpoint: Endpoint | undefined;
   #profile: RetainedProfile | undefined;
   #linkTurns: LinkTurns | undefined;
+  #linkGlance: LinkGlance | undefined;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -83,13 +85,15 @@ export class WorkerPart implements Part {
     });
     this.#worker = worker;
     await worker.start();
+    this.#linkGlance = new LinkGlance({ id, channels, log });
+    await this.#linkGlance.start();
     if (own === undefined) return;
     this.#linkTurns = new LinkTurns({
       id,
       channels,
       log,
       link: own.link,
-      busy: () => worker.busy(),
+      watch: () => worker.watch(),
       measured: async (link) => this.#profile?.publish({ ...own, link }),
     });
     await this.#linkTurns.start();
@@ -103,6 +107,8 @@ export class WorkerPart implements Part {
   async stop(): Promise<void> {
     await this.#linkTurns?.stop();
     this.#linkTurns = undefined;
+    await this.#linkGlance?.stop();
+    this.#linkGlance = undefined;
     this.#profile?.stop();
     this.#profile = undefined;
     await this.#worker?.stop();

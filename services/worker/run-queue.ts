@@ -8,6 +8,8 @@ export interface Queued {
   readonly from: string;
   /** Monotonic milliseconds after which nobody waits for it. */
   readonly deadlineAt: number;
+  /** Whether its inputs were gathered here: no dispatcher's credits stand behind it. */
+  readonly gathered?: boolean;
 }
 
 export interface RunQueueOptions<T extends Queued> {
@@ -25,6 +27,8 @@ export interface RunQueueOptions<T extends Queued> {
 
 /** Beyond its slots a dispatcher may have re-issued as many as it gave up on. */
 const MARGIN = 8;
+/** Gathered entries that wait: strips of as many frames may have been held up and come at once. */
+const MOST_GATHERED = 64;
 const PARALLEL = 2;
 
 export class RunQueue<T extends Queued> {
@@ -55,7 +59,7 @@ export class RunQueue<T extends Queued> {
   push(entry: T): 'queued' | 'replaced' | 'full' {
     if (this.#running.get(entry.key) === entry.from) return 'replaced';
     const known = this.#waiting.has(entry.key);
-    if (!known && this.#waiting.size >= this.#limit(entry.from)) return 'full';
+    if (!known && this.#isFull(entry)) return 'full';
     this.#waiting.set(entry.key, entry);
     this.#pump();
     return known ? 'replaced' : 'queued';
@@ -79,10 +83,11 @@ export class RunQueue<T extends Queued> {
     this.#waiting.clear();
   }
 
-  #limit(newcomer: string): number {
-    const dispatchers = new Set([newcomer]);
-    for (const { from } of this.#waiting.values()) dispatchers.add(from);
-    return this.#options.slots * dispatchers.size + MARGIN;
+  #isFull({ from, gathered = false }: T): boolean {
+    const alike = [...this.#waiting.values()].filter((each) => (each.gathered ?? false) === gathered);
+    if (gathered) return alike.length >= MOST_GATHERED;
+    const dispatchers = new Set([from, ...alike.map((each) => each.from)]);
+    return alike.length >= this.#options.slots * dispatchers.size + MARGIN;
   }
 
   #pump(): void {

@@ -2,6 +2,7 @@
 
 import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
+import { attemptOf } from '../core/control/attempt-of.ts';
 import { parseAnnouncement } from '../core/control/documents.ts';
 import { Inbox } from '../core/control/inbox.ts';
 import { expectPictures } from '../core/control/picture-codec.ts';
@@ -18,7 +19,6 @@ import { BodyPool } from '../core/wire/body-pool.ts';
 import { CODEC_NAMES, isPictureCodec } from '../core/wire/codecs.ts';
 import { messagePieces } from '../core/wire/decode.ts';
 import type { MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
-import { attemptOf } from './attempt-of.ts';
 import { outputPieces } from './deliver.ts';
 import type { Executor } from './executor/executor.ts';
 import { Gathering } from './gathering.ts';
@@ -84,7 +84,7 @@ const SWEEP_MS = 1_000;
 const LOOK_MS = 100;
 /** Memory of sent messages kept for the next ones, and of strips in case they are lost. */
 const MOST_BYTES = {
-  ample: { pool: 32 * 2 ** 20, kept: 32 * 2 ** 20 },
+  ample: { pool: 32 * 2 ** 20, kept: 8 * 2 ** 20 },
   lean: { pool: 2 ** 20, kept: 2 ** 20 },
 };
 
@@ -105,16 +105,18 @@ export class Worker {
 
   constructor(deps: WorkerDeps) {
     this.#deps = deps;
-    this.#collector = deps.lean ? new PromptCollector() : undefined;
-    const { id, control, data, topics, log, executor, blobs, slots, changed } = deps;
+    const { id, control, data, topics, log, executor, blobs, slots, changed, lean } = deps;
+    this.#collector = lean ? new PromptCollector() : undefined;
     const topic = topics.build('inbox', { role: 'worker', id });
     this.#inboxes = [data, ...(deps.door === undefined ? [] : [deps.door])].map(
-      (bus) => new Inbox({ data: bus, topic, log, handle: (message) => this.#receive(message) }),
+      (bus) =>
+        new Inbox({ data: bus, topic, log, pictures: !lean, handle: (message) => this.#receive(message) }),
     );
-    const bytes = deps.lean ? MOST_BYTES.lean : MOST_BYTES.ample;
+    const bytes = lean ? MOST_BYTES.lean : MOST_BYTES.ample;
     const pool = new BodyPool(bytes.pool);
     this.#outbox = new Outbox({
       id,
+      control,
       data,
       topics,
       log,
@@ -179,12 +181,14 @@ export class Worker {
     return !this.#draining;
   }
 
-  /** Why this is no moment to measure anything: tasks here, or messages since this was last asked. Cheap. */
-  busy(): string | undefined {
-    // Every one is asked: each answers for the time since it was.
-    const heard = this.#inboxes.filter((inbox) => inbox.heardMore());
-    if (heard.length > 0 || this.#queue.busy) return 'frames flow';
-    return this.#sessions.loading ? 'a plan is being loaded' : undefined;
+  /** What says why this is no moment to measure anything: tasks here, or messages since now. Cheap to ask. */
+  watch(): () => string | undefined {
+    const heard = (): number => this.#inboxes.reduce((sum, inbox) => sum + inbox.heard, 0);
+    const before = heard();
+    return () => {
+      if (heard() > before || this.#queue.busy) return 'frames flow';
+      return this.#sessions.loading ? 'a plan is being loaded' : undefined;
+    };
   }
 
   /** The worker's part of its status. */

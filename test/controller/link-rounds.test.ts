@@ -84,7 +84,7 @@ async function worker(id: string, busy: () => string | undefined = () => undefin
     channels: local.channels,
     log,
     link: LINK,
-    busy,
+    watch: () => busy,
     measured: (link) => publishLink(id, link),
   });
   await turns.start();
@@ -128,8 +128,7 @@ test('a worker with tasks says nothing', async () => {
   const asked: string[] = [];
   const busy = () => {
     asked.push('busy');
-    // The first time is when the round begins.
-    if (asked.length === 2) void frames();
+    if (asked.length === 1) void frames();
     return 'frames flow';
   };
   const turns = await worker('a', busy);

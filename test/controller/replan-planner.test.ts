@@ -154,8 +154,11 @@ describe('codecs that change values', () => {
   });
   const refusal = new TilepipeError('accuracy-refused', 'too much');
   const lossyOf = ({ codecs = {} }: Pick<Draft, 'codecs'>) => new Set(Object.values(codecs));
-  const ranges = ({ codecs = {} }: Pick<Draft, 'codecs'>) =>
-    Object.fromEntries(Object.keys(codecs).map((tensor) => [tensor, { min: -9, max: 9 }]));
+  const LOSS = { samples: 3, relativeRms: 0.01, labels: 1, equalLabels: 3 };
+  const accepted = ({ codecs = {} }: Pick<Draft, 'codecs'>) => ({
+    ranges: Object.fromEntries(Object.keys(codecs).map((tensor) => [tensor, { min: -9, max: 9 }])),
+    loss: LOSS,
+  });
   const checked = (check: CodecCheck) =>
     new Planner({ model: heavy, pipeline: 'p', blobs, objective: 'throughput', check });
 
@@ -163,13 +166,14 @@ describe('codecs that change values', () => {
     let looked = 0;
     const lenient = checked(async (draft) => {
       looked++;
-      return ranges(draft);
+      return accepted(draft);
     });
     const { draft, plan } = await lenient.settle(slow);
     expect(lossyOf(draft)).toContain('uint8');
     expect(Object.values(plan.plan.tensors).some(({ codec }) => codec?.codec === 'uint8')).toBe(true);
     expect((await lenient.prepare(draft)).digest).toBe(plan.digest);
     expect(looked).toBe(1);
+    expect(lenient.lossOf(draft)).toEqual(LOSS);
     expect(
       lossyOf(new Planner({ model: heavy, pipeline: 'p', blobs, objective: 'throughput' }).plan(slow)),
     ).toEqual(new Set());
@@ -178,7 +182,7 @@ describe('codecs that change values', () => {
   test('are given up one after the other where they lose too much', async () => {
     const halves = checked(async (draft) => {
       if (lossyOf(draft).has('uint8')) throw refusal;
-      return ranges(draft);
+      return accepted(draft);
     });
     expect(lossyOf((await halves.settle(slow)).draft)).not.toContain('uint8');
     const none = checked(() => Promise.reject(refusal));
@@ -193,7 +197,7 @@ describe('codecs that change values', () => {
   test('what a rehearsal learned of them passes on', () => {
     const other = checked(() => Promise.reject(new Error('looked at again')));
     const cuts = { positions: [], devices: [] };
-    other.adopt({ cuts, written: [], outlines: [], checked: { lossy: ['fp16'], ranges: [] } });
+    other.adopt({ cuts, written: [], outlines: [], checked: { lossy: ['fp16'], drafts: [] } });
     expect(lossyOf(other.plan(slow))).not.toContain('uint8');
   });
 });

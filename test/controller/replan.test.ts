@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { EmbeddedBroker } from '../../services/broker/embedded-broker.ts';
 import { LocalChannels } from '../../services/broker/local-bus.ts';
 import { Controller } from '../../services/controller/controller.ts';
+import { LinkGlances } from '../../services/controller/replan/link-glances.ts';
 import {
   type PlanChange,
   Replanning,
@@ -12,6 +13,7 @@ import {
 import { TelemetryWatch } from '../../services/controller/replan/telemetry-watch.ts';
 import { planDigest } from '../../services/core/flow/plan-index.ts';
 import type { Draft } from '../../services/core/planning/draft.ts';
+import { monotonicMs } from '../../services/core/runtime/clock.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
 import { createLog } from '../../services/core/runtime/log.ts';
 import type { Announcement } from '../../services/core/schema/generated/announcement.ts';
@@ -78,8 +80,11 @@ async function begin(more: Partial<Pick<ReplanOptions, 'prepare' | 'plan' | 'fra
   const telemetry = new TelemetryWatch(channels);
   await telemetry.start();
   ends.push(() => telemetry.stop());
+  const glances = new LinkGlances({ ...channels, log: createLog('r'), now: monotonicMs });
+  await glances.start();
+  ends.push(() => glances.stop());
   const replanning = new Replanning(
-    { telemetry, controller, log: createLog('r') },
+    { telemetry, controller, glances, log: createLog('r') },
     {
       fleet: FLEET,
       objective: 'latency',

@@ -46,3 +46,11 @@ test('a frame nothing is said of has a minute, and stamps that run backwards cos
   record.taskArrived(index, meta({ task: 'b0.t0', startedMs: 9, endedMs: 1 }), 1_200);
   expect(record.timings(index)).toMatchObject([{ ms: 0, slowestTileMs: 0, slowestWorker: 'unknown' }]);
 });
+
+test('a block begun here whose outputs all go from worker to worker has no time that could be told', () => {
+  const record = new FrameRecord('f', meta({ kind: 'open' }), 0);
+  record.taskReady(0, 5);
+  record.taskReady(1, 75);
+  record.taskArrived(index, came('b1.t0', 'a', 5), 100);
+  expect(record.timings(index).map(({ block }) => block)).toEqual([1]);
+});

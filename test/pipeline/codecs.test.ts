@@ -6,9 +6,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openAnalysed, prepareDraft } from '../../services/controller/prepare.ts';
 import { Connections } from '../../services/core/bus/connections.ts';
 import { withCutCodecs } from '../../services/core/graph/cut-codecs.ts';
+import type { Plan } from '../../services/core/schema/generated/plan.ts';
 import { settle } from '../../services/core/vision/settings.ts';
 import { Assembler } from '../../services/core/wire/assembler.ts';
-import type { MessageMeta } from '../../services/core/wire/message.ts';
+import type { MessageMeta, TensorData } from '../../services/core/wire/message.ts';
+import { OrtExecutor } from '../../services/worker/executor/ort.ts';
+import { openPlan } from '../../tools/accuracy/plan-runner.ts';
 import { compare } from '../../tools/compare.ts';
 import { FRAMES, PIPELINE, startCluster, type TestCluster, temporaryFolder } from '../support/cluster.ts';
 import { draftOf } from '../support/drafts.ts';
@@ -66,6 +69,18 @@ afterAll(async () => {
   await it.stop();
 });
 
+/** Outputs of a plan as budgets are checked: carried out in this process, bit for bit what services answer. */
+async function here(plan: Plan, inputs: readonly TensorData[]): Promise<Buffer[]> {
+  const executor = new OrtExecutor({ threads: 1 });
+  await executor.start();
+  try {
+    const runner = await openPlan({ executor, blobs: it.blobs }, plan);
+    return (await runner.run(inputs)).map(({ bytes }) => Buffer.from(bytes));
+  } finally {
+    await executor.stop();
+  }
+}
+
 test('a cut in bytes, deflated, and an input that is deflated', async () => {
   const model = residualNetwork();
   const opened = await it.open(model, 'coded');
@@ -96,6 +111,7 @@ test('a cut in bytes, deflated, and an input that is deflated', async () => {
     expect(result.error).toBeUndefined();
     expect(compare(tensors, await whole.run([input])).maxRelDiff).toBeLessThanOrEqual(TOLERANCE);
     expect(compare(tensors, await uncut.run([input])).maxRelDiff).toBeGreaterThan(1e-5);
+    expect(await here(prepared.plan, [input])).toEqual(tensors.map(({ bytes }) => Buffer.from(bytes)));
   }
   await came('b0.t0', 'task', { image: 'deflate' });
   await came('b0.t1', 'data', { [wire]: 'deflate' });
@@ -126,6 +142,7 @@ test.each([
   expect(result.error).toBeUndefined();
   const whole = await wholeModel(encodeGraph(opened.graph));
   expect(compare(tensors, await whole.run([frame])).maxRelDiff).toBeLessThanOrEqual(tolerance);
+  expect(await here(prepared.plan, [frame])).toEqual(tensors.map(({ bytes }) => Buffer.from(bytes)));
   await came('b0.t0', 'task', { [input]: picture });
   await came('b0.t1', 'data', more);
 });

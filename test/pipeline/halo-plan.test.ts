@@ -8,6 +8,8 @@ import type { Plan } from '../../services/core/schema/generated/plan.ts';
 import type { Result } from '../../services/core/schema/generated/result.ts';
 import { gridCover } from '../../services/core/tiling/cover.ts';
 import { settle } from '../../services/core/vision/settings.ts';
+import { OrtExecutor } from '../../services/worker/executor/ort.ts';
+import { openPlan } from '../../tools/accuracy/plan-runner.ts';
 import { compare } from '../../tools/compare.ts';
 import { FRAMES, PIPELINE, startCluster, type TestCluster } from '../support/cluster.ts';
 import { ModelBuilder } from '../support/model-builder.ts';
@@ -161,6 +163,30 @@ test('workers exchange halo strips directly, and the frame equals the uncut mode
     // Only the two tiles of the last block pass through the merger: none of `middle` does.
     expect(result.bytes?.moved).toBe(CHANNELS * SIDE * SIDE * 4);
   }
+});
+
+test('strips as bytes lose on the way what the same plan loses in one process, bit for bit', async () => {
+  const raw = await haloPlan();
+  const transfers = raw.transfers.map((each) =>
+    each.tensor === 'middle' ? { ...each, codec: 'uint8' as const } : each,
+  );
+  const plan: Plan = { ...raw, transfers, accuracy: 'budgeted' };
+  validatePlan(plan);
+  const digest = planDigest(plan);
+  const settings = { ...settle({ answer: { task: 'tensors' } }) };
+  await it.cluster.controller.rollOut({ plan: { plan, digest }, settings, frames: FRAMES });
+  await it.cluster.controller.whenReady(digest, 2, 60_000);
+  const input = floatTensor('image', SHAPE, randomValues('strips as bytes', SHAPE));
+  sent++;
+  const { result, tensors } = await it.client.send([input], 60_000);
+  expect(result).toMatchObject({ plan: digest });
+  const executor = new OrtExecutor({ threads: 1 });
+  await executor.start();
+  const runner = await openPlan({ executor, blobs: it.blobs }, plan);
+  const here = await runner.run([input]);
+  await executor.stop();
+  expect(here.map(({ bytes }) => Buffer.from(bytes))).toEqual(tensors.map(({ bytes }) => Buffer.from(bytes)));
+  expect(compare(tensors, await uncut.run([input])).maxRelDiff).toBeGreaterThan(1e-5);
 });
 
 /** A second for each attempt, and as many of them as it takes on a busy machine. */

@@ -25,6 +25,8 @@ import { floatTensor } from '../support/tensors.ts';
 
 const SHAPE = [1, 3, 128, 128];
 const LIMIT_MS = 180_000;
+/** Its workers have no links. */
+const NO_GLANCES = { want: () => {}, inDoubt: () => false, onGlance: () => () => {} };
 const IDS = ['worker-0', 'worker-1', 'worker-2'];
 const SETTINGS = { ...settle({ answer: { task: 'tensors' } }) };
 
@@ -148,7 +150,7 @@ beforeAll(async () => {
   telemetry = new MadeUpTimes(listener);
   await telemetry.start();
   replanning = new Replanning(
-    { telemetry, log: createLog('replan'), controller: it.cluster.controller },
+    { telemetry, glances: NO_GLANCES, log: createLog('replan'), controller: it.cluster.controller },
     {
       fleet,
       objective: 'latency',

@@ -148,11 +148,14 @@ def quantised(array):
 def written(array, codec):
     """(array as it travels, codec, scale, packed) for the codec that the plan asks for."""
     value, scale, packed = codec.partition("+")[0], None, None
+    plain = value == "deflate"
     if value == "fp16":
-        array = array.astype(np.float16)
+        plain = not (np.abs(array) < 65520).all()
+        array = array if plain else array.astype(np.float16)
     if value == "uint8":
         array, scale = quantised(array) or (array, None)
-    kept = [] if value == "deflate" or (value == "uint8" and scale is None) else [value]
+        plain = scale is None
+    kept = [] if plain else [value]
     if codec.endswith("deflate"):
         packer = zlib.compressobj(1, zlib.DEFLATED, -15)
         data = packer.compress(np.ascontiguousarray(array).tobytes()) + packer.flush()

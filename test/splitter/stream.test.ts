@@ -5,7 +5,7 @@ import { type Started, Stream } from '../../services/splitter/stream.ts';
 
 /** A stream with a clock of its own; what it does is written down. */
 function rig(limits: Partial<{ maxInFlight: number; maxWaiting: number; attempts: number }> = {}) {
-  const state = { now: 0, ready: true, unfit: '', plan: 'first' };
+  const state = { now: 0, ready: true, unfit: '', plan: 'first', begins: (_: Started) => {} };
   const begun: Started[] = [];
   const failed: [frame: string, code: string][] = [];
   const stream = new Stream({
@@ -16,7 +16,10 @@ function rig(limits: Partial<{ maxInFlight: number; maxWaiting: number; attempts
         ? { plan: { digest: state.plan } as AnnouncedPlan, merger: 'merger' }
         : undefined,
     obstacle: () => 'nobody is there',
-    begin: (started) => begun.push(started),
+    begin: (started) => {
+      begun.push(started);
+      state.begins(started);
+    },
     over: () => {},
     fail: ({ id }, code) => failed.push([id, code]),
   });
@@ -43,6 +46,28 @@ describe('frames under way', () => {
     expect(stream.close('a')).toBe(true);
     expect(ids(begun)).toEqual(['a', 'b', 'c']);
     expect(stream.close('a')).toBe(false);
+  });
+
+  test('one that ends while it begins was begun once', () => {
+    const { state, stream, begun, failed } = rig({ maxInFlight: 1 });
+    state.begins = ({ frame: { id } }) => stream.end(id, 'task-failed', 'at once');
+    for (const id of ['a', 'b']) stream.push(frame(id));
+    expect(ids(begun)).toEqual(['a', 'b']);
+    expect(failed.map(([id]) => id)).toEqual(['a', 'b']);
+  });
+
+  test('one that fails while it begins has its attempts one after the other', () => {
+    const { state, stream, begun, failed } = rig({ maxInFlight: 2 });
+    state.ready = false;
+    for (const id of ['a', 'b']) stream.push(frame(id));
+    state.ready = true;
+    state.begins = ({ frame: { id } }) => stream.replay(id, 'at once', 'task-failed');
+    stream.pump();
+    expect(begun.map(({ frame: { id }, attempt }) => `${id}${attempt}`)).toEqual(
+      ['a', 'b'].flatMap((id) => [1, 2, 3].map((attempt) => `${id}${attempt}`)),
+    );
+    expect(failed).toEqual(['a', 'b'].map((id) => [id, 'frame-deadline']));
+    expect(stream.counters).toMatchObject({ replayed: 4, failed: 2 });
   });
 
   test('beyond the waiting room the oldest waiting frame is dropped, counted and answered', () => {

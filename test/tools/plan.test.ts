@@ -261,6 +261,11 @@ devices:
       ['--catalogue', 'x', '--deadline', '5s', '--svg', 'x.svg'],
       /go with --model/,
     ],
+    [
+      'a stream by a catalogue',
+      ['--catalogue', 'x', '--deadline', '5s', '--in-flight', '3'],
+      /go with --model/,
+    ],
   ])('refuses %s', async (_, args, message) => {
     expect(await refusal(...args)).toMatchObject({ code: 'usage', message: expect.stringMatching(message) });
   });

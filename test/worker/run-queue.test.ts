@@ -130,3 +130,12 @@ it('tells of a run that fails, and goes on with the next', async () => {
   await end();
   await queue.idle();
 });
+
+it('bounds what was gathered here by itself, beside what dispatchers sent', () => {
+  const { queue, entry } = setUp();
+  const push = (name: string, more: Partial<Entry> = {}) => queue.push(entry(name, more));
+  const gathered = Array.from({ length: 66 }, (_, at) => push(`g${at}`, { gathered: true }));
+  // One runs.
+  expect(gathered.indexOf('full')).toBe(65);
+  expect(push('1')).toBe('queued');
+});

@@ -33,21 +33,20 @@ export interface Accuracy {
   readonly equalLabels?: number;
 }
 
-/** Runs both graphs on every sample. `settings` say what an answer is, `sent` what of its inputs reaches the coded one. */
+/** Runs both graphs on every sample. `settings` say what an answer is. */
 export async function accuracyOf(
   deps: RunnerDeps,
   graph: Graph,
   coded: Pick<CodedGraph, 'graph'>,
   samples: readonly Sample[],
   settings: Pick<Settings, 'answer'>,
-  sent: (inputs: readonly TensorData[]) => Promise<readonly TensorData[]> = async (inputs) => inputs,
 ): Promise<Accuracy> {
   const compared = new OutputComparison(settings);
   const plain = await openGraph(deps, graph);
   const changed = await openGraph(deps, coded.graph);
   try {
     for (const sample of samples)
-      compared.add(sample, await plain.run(sample.inputs), await changed.run(await sent(sample.inputs)));
+      compared.add(sample, await plain.run(sample.inputs), await changed.run(sample.inputs));
   } finally {
     await plain.close();
     await changed.close();

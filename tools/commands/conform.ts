@@ -22,7 +22,7 @@ export function register(program: Command): void {
         const rows = rules.map((rule) => [
           rule.id,
           rule.title,
-          rule.pass ? 'ok' : 'FAILED',
+          rule.pass === undefined ? 'not told' : rule.pass ? 'ok' : 'FAILED',
           rule.detail ?? '',
         ]);
         print(table(['rule', 'title', 'result', 'detail'], rows));

@@ -228,6 +228,11 @@ async function several(flags: Flags): Promise<void> {
   if (deadline === undefined) throw new TilepipeError('usage', '--catalogue needs --deadline, as in 500ms');
   if (flags.svg !== undefined || flags.whatIf !== undefined || flags.samples !== undefined)
     throw new TilepipeError('usage', '--svg, --what-if and --samples go with --model');
+  if (flags.objective !== 'latency' || flags.inFlight !== undefined)
+    throw new TilepipeError(
+      'usage',
+      '--catalogue is about one frame: --objective and --in-flight go with --model',
+    );
   checkAccuracy(flags);
   const progress = new Progress();
   const document = await readCatalogue({

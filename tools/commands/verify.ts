@@ -153,15 +153,18 @@ function show(report: VerifyReport): void {
     `${report.model}: input ${report.inputShape.join('x')}, ${macs(report.macs)} MACs, ${share} % of them tiled`,
   );
   const difference = (value: number | null): string => (value === null ? '-' : value.toExponential(1));
+  const kept = report.cases.some(({ keptTasks }) => keptTasks !== undefined);
   const rows = report.cases.map((one) => [
     one.grid,
     one.blocks,
     one.tiles,
+    ...(kept ? [one.keptTasks ?? 0] : []),
     difference(one.maxAbsDiff),
     difference(one.maxRelDiff),
     ms(one.milliseconds ?? 0),
     one.pass ? 'ok' : `FAILED${one.reason === undefined ? '' : `: ${one.reason}`}`,
   ]);
-  print(table(['grid', 'blocks', 'tiles', 'max abs diff', 'max rel diff', 'time', 'result'], rows));
+  const tasks = kept ? ['kept'] : [];
+  print(table(['grid', 'blocks', 'tiles', ...tasks, 'max abs diff', 'max rel diff', 'time', 'result'], rows));
   for (const { node, op, reason } of report.whole) print(`whole: ${op} "${node}": ${reason}`);
 }

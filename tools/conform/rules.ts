@@ -19,7 +19,7 @@ import { CODING_RULES } from './coding-rules.ts';
 import { regionOf, WORKER } from './examiner.ts';
 import { LARGE, SMALL } from './fixture.ts';
 import { falselyPacked, hostilePayloads, overlongNames, withUnknownField } from './hostile.ts';
-import type { Rule } from './rule.ts';
+import { type Rule, Untold } from './rule.ts';
 
 export const RULES: readonly Rule[] = [
   {
@@ -326,7 +326,9 @@ export const RULES: readonly Rule[] = [
       need(said.includes('draining'), `it never said draining, but ${said.join(', ')}`);
       const { wrapper } = examiner;
       if (code !== 0 && wrapper !== undefined)
-        return `drained; its exit code cannot be told: started through ${wrapper}`;
+        throw new Untold(
+          `drained; ${wrapper} keeps its exit code to itself: start the worker without ${wrapper} to have it judged`,
+        );
       need(code === 0, `it ended with code ${code}`);
       return 'drained';
     },

@@ -1,8 +1,8 @@
 /** A process on the hub that ends when so many workers are online: `node await-workers.js <broker> <count>`. */
 
 import { Connections } from '../../services/core/bus/connections.ts';
-import { parseStatus } from '../../services/core/control/documents.ts';
 import { Roster } from '../../services/core/control/roster.ts';
+import { parseStatus } from '../../services/core/runtime/status.ts';
 
 const CONNECT_MS = 60_000;
 

@@ -220,11 +220,11 @@ export class EmulatedCluster {
     return this.#group(device).cpuStat();
   }
 
-  /** Resolves when no device does anything any more: everything is loaded and planned. Rejects after two minutes. */
-  async whenQuiet(): Promise<void> {
+  /** Resolves when no device does anything any more: everything is loaded and planned. Rejects after `limitMs`. */
+  async whenQuiet(limitMs = QUIET_LIMIT_MS): Promise<void> {
     const used = (): number =>
       [...this.#groups.values()].reduce((sum, group) => sum + group.cpuStat().usageMs, 0);
-    const until = performance.now() + QUIET_LIMIT_MS;
+    const until = performance.now() + limitMs;
     for (let quiet = 0; quiet < QUIET_LOOKS; ) {
       if (performance.now() > until)
         throw new TilepipeError('emulation-unavailable', 'the devices do not come to rest');

@@ -1,7 +1,8 @@
 /** What a program and the hub process it started say to each other. */
 
+import type { Rollout } from '../../services/controller/controller.ts';
+import type { PlanChange } from '../../services/controller/replan/replanning.ts';
 import type { Announcement } from '../../services/core/schema/generated/announcement.ts';
-import type { Plan } from '../../services/core/schema/generated/plan.ts';
 import type { Timing } from '../../services/core/schema/generated/result.ts';
 import type { TensorData } from '../../services/core/wire/message.ts';
 import type { PipelineConfig } from '../config.ts';
@@ -10,8 +11,7 @@ export type HubRequest =
   | { readonly op: 'start'; readonly host: string; readonly port: number }
   | {
       readonly op: 'deploy';
-      readonly plan: Plan;
-      readonly digest: string;
+      readonly prepared: Rollout['plan'];
       readonly settings: Announcement['settings'];
       readonly frames: Announcement['frames'];
       /** How many workers must have loaded it. */
@@ -32,6 +32,8 @@ export type HubRequest =
       readonly limitMs: number;
     }
   | { readonly op: 'stream'; readonly pipeline: string; readonly stream: StreamOptions }
+  /** Of a pipeline that is followed: every change of its plan so far. */
+  | { readonly op: 'changes'; readonly pipeline: string }
   | { readonly op: 'withdraw'; readonly pipeline: string };
 
 /** Frames one after the other, each sent when the one before is answered. */
@@ -57,8 +59,13 @@ export interface FrameTimes {
   readonly bytes: number;
 }
 
+/** A change of plan, announced at a time of the machine's clock. */
+export interface TimedChange extends PlanChange {
+  readonly at: number;
+}
+
 export type HubReply =
-  | { readonly ok: true; readonly frames?: readonly FrameTimes[] }
+  | { readonly ok: true; readonly frames?: readonly FrameTimes[]; readonly changes?: readonly TimedChange[] }
   | { readonly ok: false; readonly error: string };
 
 /** Milliseconds of a clock that all processes of this machine share. */

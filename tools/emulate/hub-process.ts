@@ -9,7 +9,13 @@ import type { TensorData } from '../../services/core/wire/message.ts';
 import { Client } from '../client.ts';
 import { HubServices } from '../hub-services.ts';
 import { PlannedPipeline } from '../planned/planned-pipeline.ts';
-import { type FrameTimes, type HubReply, type HubRequest, machineMs } from './hub-messages.ts';
+import {
+  type FrameTimes,
+  type HubReply,
+  type HubRequest,
+  machineMs,
+  type TimedChange,
+} from './hub-messages.ts';
 
 /** Sessions of a large model are made while every device shares two cores. */
 const READY_MS = 300_000;
@@ -29,6 +35,7 @@ class Hub {
   #services: HubServices | undefined;
   readonly #cameras = new Map<string, Camera>();
   readonly #followed = new Map<string, PlannedPipeline>();
+  readonly #changes = new Map<string, TimedChange[]>();
 
   async answer(request: HubRequest): Promise<HubReply> {
     switch (request.op) {
@@ -44,6 +51,8 @@ class Hub {
       case 'withdraw':
         await this.#withdraw(request.pipeline);
         return { ok: true };
+      case 'changes':
+        return { ok: true, changes: this.#changes.get(request.pipeline) ?? [] };
       case 'frame':
         return { ok: true, frames: [await this.#frame(request)] };
       case 'stream':
@@ -70,14 +79,16 @@ class Hub {
     await this.#services.start();
   }
 
-  async #deploy({ plan, digest, settings, frames, workers }: Asked<'deploy'>): Promise<void> {
+  async #deploy({ prepared, settings, frames, workers }: Asked<'deploy'>): Promise<void> {
     const { controller } = this.#running.part;
-    await controller.rollOut({ plan: { plan, digest }, settings, frames });
-    await controller.whenReady(digest, workers, READY_MS);
-    await this.#openCamera(plan.pipeline);
+    await controller.rollOut({ plan: prepared, settings, frames });
+    await controller.whenReady(prepared.digest, workers, READY_MS);
+    await this.#openCamera(prepared.plan.pipeline);
   }
 
   async #follow({ pipeline, folder }: Asked<'follow'>): Promise<void> {
+    const changes: TimedChange[] = [];
+    this.#changes.set(pipeline.name, changes);
     const planned = new PlannedPipeline({
       pipeline,
       folder,
@@ -86,6 +97,7 @@ class Hub {
       log: createLog('controller'),
       workers: 0,
       local: new Set(),
+      changed: (change) => changes.push({ ...change, at: machineMs() }),
     });
     this.#followed.set(pipeline.name, planned);
     await planned.start();

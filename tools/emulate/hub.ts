@@ -1,13 +1,13 @@
 /** Asks the hub process of an emulated cluster: roll out plans, send frames, say how long they took. */
 
 import type { ChildProcess } from 'node:child_process';
-import type { PreparedPlan } from '../../services/controller/prepare.ts';
+import type { Rollout } from '../../services/controller/controller.ts';
 import { entryPath } from '../../services/core/runtime/entry.ts';
 import type { Announcement } from '../../services/core/schema/generated/announcement.ts';
 import type { TensorData } from '../../services/core/wire/message.ts';
 import type { PipelineConfig } from '../config.ts';
 import { BROKER_PORT, type EmulatedCluster, HUB } from './cluster.ts';
-import type { FrameTimes, HubReply, HubRequest, StreamOptions } from './hub-messages.ts';
+import type { FrameTimes, HubReply, HubRequest, StreamOptions, TimedChange } from './hub-messages.ts';
 
 export class EmulatedHub {
   readonly #cluster: EmulatedCluster;
@@ -29,12 +29,12 @@ export class EmulatedHub {
 
   /** Rolls a plan out and waits until so many workers have loaded it. */
   async deploy(
-    { plan, digest }: Pick<PreparedPlan, 'plan' | 'digest'>,
+    prepared: Rollout['plan'],
     settings: Announcement['settings'],
     frames: Announcement['frames'],
     workers: number,
   ): Promise<void> {
-    await this.#ask({ op: 'deploy', plan, digest, settings, frames, workers });
+    await this.#ask({ op: 'deploy', prepared, settings, frames, workers });
   }
 
   async withdraw(pipeline: string): Promise<void> {
@@ -59,6 +59,12 @@ export class EmulatedHub {
   async stream(pipeline: string, stream: StreamOptions): Promise<readonly FrameTimes[]> {
     const { frames = [] } = await this.#ask({ op: 'stream', pipeline, stream });
     return frames;
+  }
+
+  /** Every change of a followed pipeline's plan so far. */
+  async changes(pipeline: string): Promise<readonly TimedChange[]> {
+    const { changes = [] } = await this.#ask({ op: 'changes', pipeline });
+    return changes;
   }
 
   #ask(request: HubRequest): Promise<HubReply & { ok: true }> {

@@ -21,7 +21,10 @@ export interface CatalogueFolder {
   readonly progress: (text: string) => void;
 }
 
-/** Files that cannot be read as models are listed as skipped. Throws `usage` where there is no such folder, `model-unreadable` where it has none. */
+/**
+ * Files that cannot be read as models are listed as skipped. Throws `usage` where there is no such folder,
+ * `model-unreadable` where it has none.
+ */
 export async function readCatalogue(input: CatalogueFolder): Promise<Catalogue> {
   const { folder, deadlineMs, fleet } = input;
   const models: Catalogue['models'] = [];

@@ -64,8 +64,11 @@ function wireLines({ plan, accuracy }: Advice): string[] {
     const how = [...(codec === 'raw' ? [] : [codec]), ...(deflated ? ['deflated'] : [])].join(', ');
     return block < 0 ? `${tensor}: ${how}` : `${tensor} of block ${block}: ${how}`;
   });
-  const { samples, relativeRms = 0, labels, refused = [] } = accuracy;
-  const agree = labels === undefined ? '' : `, ${percent(labels)} of the answers agree`;
+  const { samples, relativeRms = 0, labels, equalLabels, refused = [] } = accuracy;
+  const agree = [
+    ...(labels === undefined ? [] : [`, ${percent(labels)} of the answers agree`]),
+    ...(equalLabels === undefined ? [] : [`, ${equalLabels} of the frames have equal labels`]),
+  ].join('');
   return [
     ...(names.length === 0 ? [] : [`On the wire: ${names.join('; ')}.`]),
     ...(plan.pixels === undefined ? [] : [`Input: ${plan.pixels}`]),

@@ -1,13 +1,14 @@
 /** Plans whose codecs change values: what they lose is measured on sample frames, and less of them used until it is little enough. */
 
 import type { OpenedModel } from '../../services/controller/prepare.ts';
+import type { CodecLoss } from '../../services/controller/replan/planner.ts';
 import type { Wanted } from '../../services/core/planning/advise/alternatives.ts';
 import type { Fleet } from '../../services/core/planning/cost/fleet.ts';
 import { type SearchSpace, search, type WireOptions } from '../../services/core/planning/search/search.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
 import { asTilepipeError } from '../../services/core/runtime/errors.ts';
 import { cacheFolder } from '../../services/core/runtime/paths.ts';
-import { type AccuracyBudget, checkCodecs } from '../accuracy/budget.ts';
+import { type AccuracyBudget, CodecBudget } from '../accuracy/budget.ts';
 import { calibrate } from '../accuracy/calibrate.ts';
 import { readSamples, samplePictures } from '../accuracy/samples.ts';
 import { withExecutor } from '../executor.ts';
@@ -26,18 +27,13 @@ export interface BudgetInput {
 }
 
 /** What was measured of the codecs of a plan. */
-export interface MeasuredLoss {
-  readonly samples: number;
-  /** Of the worst output; 0 where no codec changes a value. */
-  readonly relativeRms: number;
-  /** Share of the answers that agree; absent where answers are raw tensors. */
-  readonly labels?: number;
+export interface MeasuredLoss extends CodecLoss {
   /** Codecs that were tried and lost too much, with what. */
   readonly refused: readonly string[];
 }
 
-/** Codecs tried, those that save most first. */
-const LEVELS: readonly NonNullable<WireOptions['lossy']>[] = [
+/** Codecs tried, those that save most first; the last change no value. */
+export const LEVELS: readonly NonNullable<WireOptions['lossy']>[] = [
   ['fp16', 'uint8', 'jpeg'],
   ['fp16', 'uint8'],
   ['fp16'],
@@ -61,15 +57,13 @@ export async function withinBudget(input: BudgetInput): Promise<{ wire: WireOpti
     const { ratios } = await calibrate(deps, model.graph, tensorsAtCuts(space), few, { ratios: true });
     const refused: string[] = [];
     const levels = lossy ? LEVELS : LEVELS.slice(-1);
+    const checked = new CodecBudget({ ...deps, model, samples, settings, budget, progress });
     for (const level of levels) {
       const wire = { lossy: level, ratios };
       const { best } = search(space, fleet, { ...wanted, wire });
-      progress(`checking ${samples.length} sample frames`);
       try {
-        const { accuracy } = await checkCodecs(deps, model, best, samples, settings, budget);
-        const { relativeRms = 0, labels } = accuracy ?? {};
-        const share = labels === undefined ? {} : { labels };
-        return { wire, loss: { samples: samples.length, relativeRms, ...share, refused } };
+        const { loss = { samples: samples.length, relativeRms: 0 } } = await checked.check(best);
+        return { wire, loss: { ...loss, refused } };
       } catch (error) {
         const { code, message } = asTilepipeError(error);
         if (code !== 'accuracy-refused') throw error;

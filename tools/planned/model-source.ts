@@ -5,7 +5,7 @@ import { type OpenedModel, openAnalysed } from '../../services/controller/prepar
 import type { CodecCheck } from '../../services/controller/replan/planner.ts';
 import type { BlobCache } from '../../services/core/runtime/blobs.ts';
 import type { Pipeline } from '../../services/core/schema/generated/pipeline.ts';
-import { type AccuracyBudget, checkCodecs, DEFAULT_BUDGET } from '../accuracy/budget.ts';
+import { type AccuracyBudget, CodecBudget, DEFAULT_BUDGET } from '../accuracy/budget.ts';
 import { readSamples, samplePictures } from '../accuracy/samples.ts';
 import type { PipelineConfig } from '../config.ts';
 import { withExecutor } from '../executor.ts';
@@ -66,10 +66,9 @@ export function codecCheck(
   // Frames are read for every check, not kept: they take more memory than the hub has to spare.
   return async (draft) => {
     const samples = await readSamples(model, settings, await samplePictures(accuracy.samples));
-    return withExecutor(async (executor) => {
-      const { ranges } = await checkCodecs({ executor, blobs }, model, draft, samples, settings, accuracy);
-      return ranges;
-    });
+    return withExecutor((executor) =>
+      new CodecBudget({ executor, blobs, model, samples, settings, budget: accuracy }).check(draft),
+    );
   };
 }
 

@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import type { Rollout } from '../../services/controller/controller.ts';
 import type { ControllerPart } from '../../services/controller/part.ts';
 import { type OpenedModel, preparePlan } from '../../services/controller/prepare.ts';
-import { type Outline, Planner } from '../../services/controller/replan/planner.ts';
+import { type CodecLoss, type Outline, Planner } from '../../services/controller/replan/planner.ts';
 import type { Replanning, ReplanOptions } from '../../services/controller/replan/replanning.ts';
 import { devicesOf } from '../../services/core/planning/advise/block-rows.ts';
 import { sharedMediaText } from '../../services/core/planning/advise/shared-media-text.ts';
@@ -41,6 +41,8 @@ export interface PlannedDeps {
   readonly workers: number;
   /** Ids of workers on the hub. */
   readonly local: ReadonlySet<string>;
+  /** Told of every change of plan. */
+  readonly changed?: ReplanOptions['changed'];
 }
 
 const WAIT_SECONDS = 120;
@@ -228,7 +230,7 @@ export class PlannedPipeline {
     this.#ended.signal.throwIfAborted();
     const running = { plan, settings: opened.settings, frames: this.#frames(draft) };
     await part.controller.rollOut(running);
-    this.#say(opened, draft, outlines ?? [draft], { fleet, sharing });
+    this.#say(opened, draft, outlines ?? [draft], { fleet, sharing, loss: planner.lossOf(draft) });
     if (this.#plan.replan === false) return this.#rehearsal.stop();
     this.#ended.signal.throwIfAborted();
     this.#following = this.#follow(opened, planner, { ...running, draft });
@@ -237,6 +239,7 @@ export class PlannedPipeline {
 
   async #follow(opened: Opened, planner: Planner, running: ReplanOptions['running']): Promise<void> {
     const { sensitivity } = this.#plan;
+    const { changed } = this.#deps;
     // While workers load what was rolled out.
     await planner.practise();
     this.#ended.signal.throwIfAborted();
@@ -248,6 +251,7 @@ export class PlannedPipeline {
       prepare: planner.prepare,
       frames: (draft) => this.#frames(draft),
       ...(sensitivity === undefined ? {} : { policy: { sensitivity } }),
+      ...(changed === undefined ? {} : { changed }),
       running,
     });
     this.#tellProfiles(opened, this.#replanning);
@@ -288,7 +292,11 @@ export class PlannedPipeline {
     { model, because }: Opened,
     best: Draft,
     outlines: readonly Outline[],
-    { fleet, sharing }: { readonly fleet: Fleet; readonly sharing: Sharing },
+    {
+      fleet,
+      sharing,
+      loss,
+    }: { readonly fleet: Fleet; readonly sharing: Sharing; readonly loss: CodecLoss | undefined },
   ): void {
     const others = outlines.map((outline) => ({
       name: outline.strategy,
@@ -309,6 +317,7 @@ export class PlannedPipeline {
         of: fleet.devices.length,
         latencyMs: rounded(latencyMs),
         framesPerSecond: rounded(framesPerSecond),
+        ...(loss === undefined ? {} : { loss }),
         ...(alone === undefined
           ? {}
           : {

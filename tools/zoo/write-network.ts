@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type ExternalInitializer, encodeModel } from '../../services/core/graph/write.ts';
 import { isDiskError } from '../../services/core/runtime/download.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
+import { SLICE_BYTES } from '../../services/core/runtime/slices.ts';
 import type { ZooNetwork } from './networks.ts';
 import { centreRows, fillNormal, startOf } from './normals.ts';
 import type { Drawing, Weight } from './sketch.ts';
@@ -35,7 +36,7 @@ const FORM = 1;
 const ALIGNMENT = 64;
 const FLOAT_BYTES = 4;
 /** Numbers made and written at once, about: whole rows of one output channel each. */
-const CHUNK = 4 << 20;
+const CHUNK = SLICE_BYTES / FLOAT_BYTES;
 
 /** The .onnx file of a drawing whose weights lie in `location`, and their bytes. */
 export function encodeDrawing(

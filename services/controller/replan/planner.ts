@@ -32,8 +32,27 @@ export interface PlannerOptions {
 
 export type Ranges = Readonly<Record<string, ValueRange>>;
 
-/** Looks at sample frames: the ranges of the tensors that travel as bytes. Rejects with `accuracy-refused`. */
-export type CodecCheck = (draft: Pick<Draft, 'codecs' | 'wire'>) => Promise<Ranges>;
+/** What a plan loses on sample frames, against the uncut model. */
+export interface CodecLoss {
+  readonly samples: number;
+  /** Of the worst output; 0: no codec changes a value. */
+  readonly relativeRms: number;
+  /** Share of what the answers say that agrees; absent where answers are raw tensors, or say nothing. */
+  readonly labels?: number;
+  /** Samples whose answers name the same; absent where answers are raw tensors. */
+  readonly equalLabels?: number;
+}
+
+/** What sample frames say of a draft. */
+export interface CheckedCodecs {
+  /** Of the tensors that sub-models write as bytes. */
+  readonly ranges: Ranges;
+  /** Absent where no codec changes a value. */
+  readonly loss?: CodecLoss;
+}
+
+/** Carries a draft out on sample frames. Rejects with `accuracy-refused`. */
+export type CodecCheck = (draft: Draft) => Promise<CheckedCodecs>;
 
 type Lossy = Exclude<CutCodec, 'raw'> | 'jpeg';
 
@@ -41,8 +60,8 @@ type Lossy = Exclude<CutCodec, 'raw'> | 'jpeg';
 export interface Checked {
   /** Codecs not refused yet. */
   readonly lossy: readonly Lossy[];
-  /** By the codecs of a draft, as JSON. */
-  readonly ranges: readonly (readonly [codecs: string, ranges: Ranges])[];
+  /** By what `checkKey` makes of a draft. */
+  readonly drafts: readonly (readonly [key: string, checked: CheckedCodecs])[];
 }
 
 /** A draft without its blocks. */
@@ -77,7 +96,7 @@ export class Planner {
   readonly #options: PlannerOptions;
   readonly #all: SearchSpace;
   readonly #cuts: KnownCuts;
-  readonly #ranges = new Map<string, Ranges>();
+  readonly #checked = new Map<string, CheckedCodecs>();
   /** Of each draft found: what else there was, and for which fleet. */
   readonly #found = new WeakMap<Draft, { readonly others: readonly Draft[]; readonly fleet: Fleet }>();
   #lossy: readonly Lossy[];
@@ -124,7 +143,7 @@ export class Planner {
     const prepared = await prepareDraft(
       model,
       pipeline,
-      { ...draft, ranges: await this.#check(draft) },
+      { ...draft, ranges: (await this.#check(draft)).ranges },
       blobs,
     );
     const { others = [], fleet } = this.#found.get(draft) ?? {};
@@ -195,7 +214,7 @@ export class Planner {
 
   #tell({ alternatives }: SearchResult, told: RehearseOptions['told']): void {
     const outlines = alternatives.map(({ blocks: _, ...outline }) => outline);
-    const checked = { lossy: this.#lossy, ranges: [...this.#ranges] };
+    const checked = { lossy: this.#lossy, drafts: [...this.#checked] };
     told?.({ cuts: this.#cuts.cuts, written: this.#written.entries(), outlines, checked });
   }
 
@@ -206,7 +225,7 @@ export class Planner {
     this.#cuts.adopt(cuts);
     this.#written.adopt(written);
     this.#lossy = this.#lossy.filter((codec) => checked.lossy.includes(codec));
-    for (const [codecs, ranges] of checked.ranges) this.#ranges.set(codecs, ranges);
+    for (const [key, known] of checked.drafts) this.#checked.set(key, known);
     // No more cuts have come: what lies between them is worked out now, not when a device has become slow.
     if (fleet === undefined || before === undefined || before !== this.#cuts.spaceFor(fleet)) return;
     if (before === this.#workedOut) return;
@@ -229,17 +248,23 @@ export class Planner {
     }
   }
 
-  async #check({ codecs = {}, wire = {} }: Draft): Promise<Ranges> {
+  /** What a draft that was prepared here was seen to lose; undefined where no codec of it changes a value. */
+  lossOf(draft: Draft): CodecLoss | undefined {
+    return this.#checked.get(checkKey(draft))?.loss;
+  }
+
+  async #check(draft: Draft): Promise<CheckedCodecs> {
     const { check } = this.#options;
+    const { codecs = {}, wire = {} } = draft;
     const used = new Set<string>([...Object.values(codecs), ...Object.values(wire)]);
-    if (check === undefined || !LOSSY.some((codec) => used.has(codec))) return {};
-    const key = JSON.stringify([codecs, wire].map((all) => Object.entries(all).sort()));
-    const known = this.#ranges.get(key);
+    if (check === undefined || !LOSSY.some((codec) => used.has(codec))) return { ranges: {} };
+    const key = checkKey(draft);
+    const known = this.#checked.get(key);
     if (known !== undefined) return known;
     try {
-      const ranges = await check({ codecs, wire });
-      this.#ranges.set(key, ranges);
-      return ranges;
+      const checked = await check(draft);
+      this.#checked.set(key, checked);
+      return checked;
     } catch (error) {
       const worst = LOSSY.findLast((codec) => used.has(codec));
       this.#lossy = this.#lossy.filter((codec) => codec !== worst);
@@ -272,6 +297,15 @@ export class Planner {
     this.#found.set(found.best, { others: found.alternatives, fleet });
     return found;
   }
+}
+
+/**
+ * Equal for drafts that lose about the same: the same tensors by the same codecs between as many parts. Where exactly a
+ * tile ends changes when a device is slower, and is no reason to look at sample frames again.
+ */
+function checkKey({ blocks, codecs = {}, wire = {} }: Draft): string {
+  const parts = blocks.map(({ mode, entry = 'merge', parts }) => `${mode} ${entry} ${parts.length}`);
+  return JSON.stringify([parts, ...[codecs, wire].map((all) => Object.entries(all).sort())]);
 }
 
 /** Without codecs that change values: a fallback is no reason to look at sample frames again. */

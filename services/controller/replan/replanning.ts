@@ -13,6 +13,7 @@ import type { Log } from '../../core/runtime/log.ts';
 import type { Status } from '../../core/schema/generated/status.ts';
 import type { Telemetry } from '../../core/schema/generated/telemetry.ts';
 import type { Controller, Rollout } from '../controller.ts';
+import type { LinkGlances } from './link-glances.ts';
 import type { TelemetryWatch } from './telemetry-watch.ts';
 
 export interface ReplanOptions
@@ -36,6 +37,8 @@ export interface PlanChange extends Omit<Decision, 'why'> {
   readonly planMs: number;
   /** From the decision to the announcement, in milliseconds. */
   readonly prepareMs: number;
+  /** By device, how much slower than profiled its processor and its link were taken to be. */
+  readonly factors: Readonly<Record<string, { readonly speed: number; readonly link: number }>>;
 }
 
 export interface ReplanningDeps {
@@ -43,6 +46,8 @@ export interface ReplanningDeps {
   readonly controller: Pick<Controller, 'rollOut' | 'workers' | 'onWorker' | 'pipelines'>;
   /** Started. */
   readonly telemetry: TelemetryWatch;
+  /** Started. */
+  readonly glances: Pick<LinkGlances, 'want' | 'inDoubt' | 'onGlance'>;
 }
 
 interface InForce {
@@ -54,6 +59,10 @@ interface InForce {
 const LOOK_MS = 500;
 /** After planning, preparing or announcing failed. */
 const RETRY_MS = 5_000;
+/** Links are looked at as long as a dispatcher told of tasks within this time: a frame may take longer than a moment. */
+const FLOWING_MS = 10_000;
+/** And where no task has told of their medium for so long. */
+const UNTOLD_MS = 2_000;
 /** Plans whose tasks are still judged: frames under way finish on the old one. */
 const JUDGED = 3;
 
@@ -73,6 +82,9 @@ export class Replanning {
   #changing: Promise<void> | undefined;
   #notBefore = 0;
   #changes = 0;
+  /** When tasks were last told of; and by medium, when the ways of any were. */
+  #flowedAt = Number.NEGATIVE_INFINITY;
+  readonly #toldAt = new Map<string, number>();
 
   constructor(deps: ReplanningDeps, options: ReplanOptions) {
     this.#deps = deps;
@@ -89,14 +101,18 @@ export class Replanning {
   }
 
   start(): void {
-    const { controller, telemetry } = this.#deps;
+    const { controller, telemetry, glances } = this.#deps;
     this.#judge(this.#inForce);
     this.#online();
     this.#unhear = [
       controller.onWorker((status) => this.#heard(status)),
       telemetry.onTelemetry((document) => this.#told(document)),
+      glances.onGlance((device, bytesPerMs) => this.#seen(device, bytesPerMs)),
     ];
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer = setInterval(() => {
+      this.#glance();
+      this.#look();
+    }, LOOK_MS);
     this.#timer.unref();
   }
 
@@ -146,11 +162,50 @@ export class Replanning {
   #told(telemetry: Telemetry): void {
     const devices = new Map(this.#fleet.devices.map((device) => [device.id, device]));
     const { readings, running, frames, silent } = readingsOf(telemetry, this.#plans, devices);
+    const now = monotonicMs();
+    if (telemetry.tasks.length > 0 || telemetry.workers.some(({ active }) => active > 0))
+      this.#flowedAt = now;
+    for (const { device, restMs } of readings)
+      if (restMs !== undefined) this.#toldAt.set(devices.get(device)?.medium ?? '', now);
     this.#replanner.read(readings);
-    this.#replanner.overdue(running);
+    // Where a link has become slow, it is not the processor that takes so long.
+    this.#replanner.overdue(running.filter(({ device }) => !this.#isLinkInDoubt(device)));
     if (frames > 0) this.#replanner.finished(frames);
     for (const { device, timeouts } of silent) this.#replanner.timedOut(device, timeouts);
     this.#look();
+  }
+
+  /** Has links looked at that no task tells of. */
+  #glance(): void {
+    const now = monotonicMs();
+    if (now - this.#flowedAt > FLOWING_MS) return;
+    const online = new Set(this.#deps.controller.workers().map(({ id }) => id));
+    for (const { id, medium = '' } of this.#fleet.devices) {
+      const toldAt = this.#toldAt.get(medium) ?? Number.NEGATIVE_INFINITY;
+      const link = this.#linkOf(id);
+      if (link === undefined || !online.has(id) || now - toldAt < UNTOLD_MS) continue;
+      this.#deps.glances.want(id, link.bytesPerMs / link.factor);
+    }
+  }
+
+  #isLinkInDoubt(device: string): boolean {
+    const link = this.#linkOf(device);
+    return link !== undefined && this.#deps.glances.inDoubt(device, link.bytesPerMs / link.factor);
+  }
+
+  #seen(device: string, bytesPerMs: number): void {
+    const link = this.#linkOf(device);
+    if (link === undefined) return;
+    this.#replanner.linkSeen(device, Math.max(1, link.bytesPerMs / bytesPerMs));
+    this.#look();
+  }
+
+  /** What a device's link carries as profiled, and how much slower it is taken to be; undefined where it has none. */
+  #linkOf(device: string): { readonly bytesPerMs: number; readonly factor: number } | undefined {
+    const name = this.#fleet.devices.find(({ id }) => id === device)?.medium;
+    const medium = this.#fleet.media.get(name ?? '');
+    if (medium === undefined) return undefined;
+    return { bytesPerMs: medium.bytesPerMs, factor: this.#replanner.factors().get(device)?.link ?? 1 };
   }
 
   #heard(status: Status): void {
@@ -209,6 +264,11 @@ export class Replanning {
     const started = monotonicMs();
     const plan = await this.#options.prepare(decision.draft);
     if (!this.#wanted) return;
+    if (!this.#replanner.isCurrent(decision)) {
+      // It is in the store if it is decided again, for that is soon.
+      this.#deps.log.info({ plan: plan.digest.slice(0, 12) }, 'plan not changed: links are others by now');
+      return;
+    }
     if (this.#failures.refuses(plan.digest, monotonicMs())) {
       // One that must be changed is planned without those that cannot load this one; a gain can wait.
       if (decision.why === 'gone') this.#failures.leaveOut(plan.digest);
@@ -286,7 +346,14 @@ export class Replanning {
     if (this.#plans.size > JUDGED) this.#plans.delete(this.#plans.keys().next().value as string);
   }
 
-  #say(change: PlanChange): void {
+  #say(changed: Omit<PlanChange, 'factors'>): void {
+    const factors = Object.fromEntries(
+      [...this.#replanner.factors()].map(([id, { speed, link }]) => [
+        id,
+        { speed: rounded(speed), link: rounded(link) },
+      ]),
+    );
+    const change = { ...changed, factors };
     const { why, fromMs, toMs, digest, planMs, prepareMs } = change;
     this.#deps.log.info(
       {
@@ -297,12 +364,7 @@ export class Replanning {
         toMs: Math.round(toMs),
         planMs: Math.round(planMs),
         prepareMs: Math.round(prepareMs),
-        factors: Object.fromEntries(
-          [...this.#replanner.factors()].map(([id, { speed, link }]) => [
-            id,
-            { speed: rounded(speed), link: rounded(link) },
-          ]),
-        ),
+        factors,
       },
       'plan changed',
     );

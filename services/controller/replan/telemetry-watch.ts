@@ -2,10 +2,10 @@
 
 import type { Bus } from '../../core/bus/bus.ts';
 import type { Topics } from '../../core/bus/topics.ts';
-import { documentReader } from '../../core/control/documents.ts';
 import { type Contention, DeviceLoads } from '../../core/planning/replan/device-loads.ts';
 import { TasksOut } from '../../core/planning/replan/tasks-out.ts';
 import { monotonicMs } from '../../core/runtime/clock.ts';
+import { documentReader } from '../../core/runtime/document-reader.ts';
 import { type Telemetry, telemetrySchema } from '../../core/schema/generated/telemetry.ts';
 
 export interface TelemetryWatchDeps {

@@ -61,8 +61,9 @@ export interface Bus {
   stop(): Promise<void>;
   /**
    * Publishes one message no larger than `maxMessageBytes`; larger ones reject with `message-too-large`.
-   * The payload is given up: nobody may write to it afterwards. Resolves once handed to the connection (QoS 0) or acknowledged (QoS 1). A QoS 0 message while the
-   * connection is away rejects with `broker-unreachable` and is counted; it is never queued.
+   * The payload is given up: nobody may write to it afterwards. Resolves once handed to the connection (QoS 0) or
+   * acknowledged (QoS 1). A QoS 0 message while the connection is away rejects with `broker-unreachable` and is counted;
+   * it is never queued.
    */
   publish(topic: string, payload: Buffer, options?: PublishOptions): Promise<void>;
   /**

@@ -51,8 +51,18 @@ export const TOPICS = {
     qos: 0,
     retained: false,
     publisher: 'a worker that measures its link',
-    subscriber: 'the same worker (way "back"), nobody (way "out")',
+    subscriber: 'the same worker (way "back", "glance"), nobody (way "out")',
     payload: 'bytes that mean nothing',
+  },
+  glance: {
+    template: '{root}/glance/{id}',
+    channel: 'control',
+    qos: 0,
+    retained: false,
+    publisher: 'controller, where no task tells of a link; the worker that is asked',
+    subscriber: 'the worker, controller',
+    payload:
+      'link-glance.schema.json: how long do so many bytes take you? with `ms`, the answer; id: the worker',
   },
   plan: {
     template: '{root}/plan/{pipeline}',

@@ -13,11 +13,12 @@ import type { Task } from '../flow/plan-index.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { asTilepipeError, type ErrorCode } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
+import { parseStatus } from '../runtime/status.ts';
 import type { Status } from '../schema/generated/status.ts';
 import { BodyPool } from '../wire/body-pool.ts';
 import { type LaidMessage, parts } from '../wire/encode.ts';
 import type { MessageMeta } from '../wire/message.ts';
-import { parseStatus } from './documents.ts';
+import { attemptOf } from './attempt-of.ts';
 import type { AnnouncedPlan } from './plan-watch.ts';
 import { Roster } from './roster.ts';
 import { TelemetryTeller, type Teller } from './telemetry-teller.ts';
@@ -43,8 +44,8 @@ export interface Outgoing {
   /** Running number of the frame: older frames go first. */
   readonly order: number;
   readonly message: LaidMessage;
-  /** Whether this is not the first start of the frame. */
-  readonly again: boolean;
+  /** Which start of the frame this is, from 1; undefined: not known. */
+  readonly attempt: number | undefined;
   /** Monotonic milliseconds. */
   readonly deadlineAt: number;
 }
@@ -67,11 +68,14 @@ export interface Answered {
   readonly frame: string;
   readonly task: string;
   readonly worker: string;
+  /** Which start of the frame it belongs to, from 1. */
+  readonly attempt: number;
 }
 
 /** What an answer's message says of that. */
-export function answeredBy({ plan = '', frame = '', task = '', sender = '' }: MessageMeta): Answered {
-  return { plan, frame, task, worker: sender };
+export function answeredBy(meta: MessageMeta): Answered {
+  const { plan = '', frame = '', task = '', sender = '' } = meta;
+  return { plan, frame, task, worker: sender, attempt: attemptOf(meta) };
 }
 
 export class Dispatching {
@@ -114,14 +118,14 @@ export class Dispatching {
   }
 
   /** Hands a task to the next worker that is free for it. */
-  submit({ plan, task, frame, order, message, again, deadlineAt }: Outgoing): void {
+  submit({ plan, task, frame, order, message, attempt, deadlineAt }: Outgoing): void {
     const item = {
       key: keyOf(plan.digest, frame, task.id),
       frame,
       order,
       deadlineAt,
       message,
-      again,
+      frameAttempt: attempt,
       task: task.id,
       ...placementOf(plan.digest, task, plan.announcement.frames.binding),
     };
@@ -137,14 +141,19 @@ export class Dispatching {
     if (finished !== undefined || this.#knows(plan, task, worker))
       this.#telemetry.add({ plan, task, worker, totalMs, bytes, receivedMs, startedMs, endedMs });
     // What the answer cannot be to may still be on its way there.
-    finished?.message.release(totalMs !== undefined && finished.again !== true);
+    finished?.message.release(totalMs !== undefined && finished.frameAttempt === 1);
     this.#carryOut(actions);
   }
 
-  failed({ plan, frame, task, worker }: Answered, code = 'task-failed', message = 'no reason given'): void {
+  /** A worker could not; of an earlier start of the frame it ends nothing. */
+  failed(
+    { plan, frame, task, worker, attempt }: Answered,
+    code = 'task-failed',
+    message = 'no reason given',
+  ): void {
     this.#deps.log.warn({ frame, task, worker, code }, message);
     const key = keyOf(plan, frame, task);
-    const actions = this.#dispatcher.failed(key, worker, `${code}: ${message}`);
+    const actions = this.#dispatcher.failed(key, worker, `${code}: ${message}`, attempt);
     // Nothing is wrong with a task that was given back unrun: the worker drains, or has let go of the plan.
     const declined = code === 'no-worker';
     this.#carryOut(

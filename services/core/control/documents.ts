@@ -1,12 +1,13 @@
 /** The retained documents of the control channel, from bytes to checked values. */
 
 import { planDigest, validatePlan } from '../flow/plan-index.ts';
+import { documentReader } from '../runtime/document-reader.ts';
 import { TilepipeError } from '../runtime/errors.ts';
 import { validator } from '../runtime/validate.ts';
 import { type Announcement, announcementSchema } from '../schema/generated/announcement.ts';
+import { type LinkGlance, linkGlanceSchema } from '../schema/generated/link-glance.ts';
 import { type LinkRound, linkRoundSchema } from '../schema/generated/link-round.ts';
 import type { Plan } from '../schema/generated/plan.ts';
-import { type Status, statusSchema } from '../schema/generated/status.ts';
 import { settle } from '../vision/settings.ts';
 
 const checkAnnouncement = validator<Announcement>(announcementSchema, 'plan-invalid', {
@@ -58,28 +59,6 @@ function sameEnds(a: Plan, b: Plan): boolean {
   return ends(a) === ends(b);
 }
 
-/**
- * Reads payloads as documents of a schema; undefined where one is not, or is longer than `mostBytes`: a bad one is
- * somebody else's mistake and must not stop us.
- */
-export function documentReader<T>(
-  schema: object,
-  { what, mostBytes = Number.POSITIVE_INFINITY }: { readonly what: string; readonly mostBytes?: number },
-): (payload: Buffer) => T | undefined {
-  const check = validator<T>(schema, 'wire-invalid', { what, firstOnly: true });
-  return (payload) => {
-    if (payload.length > mostBytes) return undefined;
-    try {
-      return check(parseJson(payload));
-    } catch {
-      return undefined;
-    }
-  };
-}
-
-/** A status, or undefined. */
-export const parseStatus = documentReader<Status>(statusSchema, { what: 'status' });
-
 /** Ids of 32 devices fit. */
 const MOST_ROUND_BYTES = 4_000;
 
@@ -87,6 +66,14 @@ const MOST_ROUND_BYTES = 4_000;
 export const parseLinkRound = documentReader<LinkRound>(linkRoundSchema, {
   what: 'link round',
   mostBytes: MOST_ROUND_BYTES,
+});
+
+const MOST_GLANCE_BYTES = 200;
+
+/** A request for a quick look at a link, or the answer, or undefined. */
+export const parseLinkGlance = documentReader<LinkGlance>(linkGlanceSchema, {
+  what: 'link glance',
+  mostBytes: MOST_GLANCE_BYTES,
 });
 
 function parseJson(payload: Buffer): unknown {

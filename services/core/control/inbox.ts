@@ -4,7 +4,9 @@ import type { Bus, Incoming } from '../bus/bus.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { asTilepipeError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
+import { tensorBytes } from '../tensor/dtype.ts';
 import { Assembler, type Received } from '../wire/assembler.ts';
+import { DEFAULT_MAX_BODY_BYTES } from '../wire/limits.ts';
 import { WireError } from '../wire/wire-error.ts';
 import { withPicturesRead } from './picture-codec.ts';
 
@@ -14,29 +16,32 @@ export interface InboxDeps {
   readonly log: Log;
   /** Whether `handle` is done with the tensors when it returns: their memory is then used again. */
   readonly copies?: boolean;
+  /** Whether tensors may come as pictures; absent: they are refused. */
+  readonly pictures?: boolean;
   /** Called with every whole message and the bytes of its tensors. */
   readonly handle: (message: Received, tensorBytes: number) => void;
 }
 
-/** Messages whose pictures are read at once; beyond it they are dropped, as if they had been lost. */
-const MOST_READING = 64;
+/** Bytes that pictures being read may unpack to; messages beyond it are dropped, as if they had been lost. */
+const MOST_READING_BYTES = DEFAULT_MAX_BODY_BYTES;
+/** What a message counts for at least: many small ones take memory too. */
+const LEAST_BYTES = MOST_READING_BYTES / 64;
 
 export class Inbox {
   readonly #deps: InboxDeps;
   readonly #assembler: Assembler;
   #stopped = false;
-  /** Messages whose pictures are being read, and those dropped because too many were. */
-  #reading = 0;
+  /** Bytes of messages whose pictures are being read, and messages dropped because those were too many. */
+  #readingBytes = 0;
   #dropped = 0;
   #undo: (() => Promise<void>) | undefined;
-  /** Since `heardMore` was asked last. */
-  #heard = false;
+  #heard = 0;
 
   constructor(deps: InboxDeps) {
     this.#deps = deps;
     this.#assembler = new Assembler({
       now: monotonicMs,
-      pictures: true,
+      pictures: deps.pictures ?? false,
       onReject: (error) => deps.log.warn({ reason: error.reason }, 'a message was refused'),
     });
   }
@@ -45,7 +50,7 @@ export class Inbox {
     const { data, topic, copies = false } = this.#deps;
     this.#stopped = false;
     const take = ({ payload }: Incoming): void => {
-      this.#heard = true;
+      this.#heard++;
       const message = this.#assembler.accept(topic, payload);
       if (message === undefined) return;
       if (message.tensors.some(({ picture }) => picture !== undefined)) void this.#read(message);
@@ -61,11 +66,9 @@ export class Inbox {
     this.#undo = undefined;
   }
 
-  /** Whether anything has come since this was last asked, be it a part of a message. */
-  heardMore(): boolean {
-    const heard = this.#heard;
-    this.#heard = false;
-    return heard;
+  /** How often anything has come, be it a part of a message. */
+  get heard(): number {
+    return this.#heard;
   }
 
   #hand(message: Received): void {
@@ -76,17 +79,18 @@ export class Inbox {
 
   /** Pictures are read off the event loop; messages that come meanwhile go ahead. */
   async #read(message: Received): Promise<void> {
-    if (this.#reading >= MOST_READING) {
+    const bytes = Math.max(LEAST_BYTES, pictureBytes(message));
+    if (this.#readingBytes + bytes > MOST_READING_BYTES) {
       this.#dropped++;
       return;
     }
-    this.#reading++;
+    this.#readingBytes += bytes;
     // The memory may be used again while they are read.
     const tensors = message.tensors.map((tensor) => ({ ...tensor, bytes: Uint8Array.from(tensor.bytes) }));
     const read = await withPicturesRead({ meta: message.meta, tensors }).catch((error: unknown) =>
       error instanceof WireError ? error : new WireError('codec', asTilepipeError(error).message),
     );
-    this.#reading--;
+    this.#readingBytes -= bytes;
     if (read instanceof WireError) this.#assembler.refuse(read, this.#deps.topic);
     else if (!this.#stopped) this.#hand({ ...read, release: keep });
   }
@@ -101,6 +105,14 @@ export class Inbox {
       ...(this.#dropped === 0 ? {} : { 'inbox.pictures.dropped': this.#dropped }),
     };
   }
+}
+
+/** What its pictures unpack to. */
+function pictureBytes({ tensors }: Received): number {
+  return tensors.reduce(
+    (sum, { dtype, shape, picture }) => sum + (picture === undefined ? 0 : tensorBytes(dtype, shape)),
+    0,
+  );
 }
 
 /** Memory of its own is the collector's. */

@@ -9,8 +9,11 @@ export interface RetainedDeps<T> {
   readonly idOf: (topic: string) => string | undefined;
   /** The document of that publisher, or undefined where the payload is not one. */
   readonly parse: (payload: Buffer, id: string) => T | undefined;
-  /** A document has come, and is kept; `retained`: from before the subscription. */
-  readonly came: (document: T, retained: boolean) => void;
+  /**
+   * A document has come, and is kept; `retained`: from before the subscription. `before`: what was kept of its publisher
+   * until now.
+   */
+  readonly came: (document: T, retained: boolean, before: T | undefined) => void;
   /** A kept document was erased for good. */
   readonly erased?: (document: T) => void;
 }
@@ -67,7 +70,8 @@ export class Retained<T> {
       this.rejected++;
       return;
     }
+    const before = this.#documents.get(id);
     this.#documents.set(id, document);
-    came(document, retained);
+    came(document, retained, before);
   }
 }

@@ -16,8 +16,11 @@ export interface DispatchItem<T> extends Placement {
   readonly task?: string;
   /** When the item ends as a failure, on the dispatcher's clock; absent: `itemDeadlineMs` from now. */
   readonly deadlineAt?: number;
-  /** Its frame was started before: an answer may be to what was sent then, under the same key. */
-  readonly again?: boolean;
+  /**
+   * Which start of its frame it is of, from 1; absent: not known. An answer may be to what was sent at an earlier one,
+   * under the same key: what was made then is as good, a failure is none of this one.
+   */
+  readonly frameAttempt?: number | undefined;
   /** Held until the item ends, to be sent again. */
   readonly message: T;
 }

@@ -1,4 +1,4 @@
-/** A worker as a dispatcher sees it, and which ones a task may go to. */
+/** A worker as a dispatcher sees it, and what decides which tasks may go to it. */
 
 import { extents } from '../tensor/region.ts';
 import type { Task } from './plan-index.ts';
@@ -99,42 +99,4 @@ export class WorkerState {
     if (draining === true || !holds(plan, model)) return false;
     return pins === undefined || pins.some((pin) => pin.block === block && (pin.tile ?? tile) === tile);
   }
-}
-
-/**
- * The workers a task may go to now, whether idle or not: those the plan lists, as long as one of them is there
- * and not refused, else any that suits. `refused` are those that failed at this very task.
- */
-export function candidates(
-  workers: Iterable<WorkerState>,
-  placement: Placement,
-  refused: ReadonlySet<string>,
-): WorkerState[] {
-  const suitable = [...workers].filter((worker) => !refused.has(worker.view.id) && worker.suits(placement));
-  const { devices, bound } = placement;
-  const listed = suitable.filter(({ view }) => devices?.includes(view.id));
-  return listed.length > 0 || bound ? listed : suitable;
-}
-
-/** Why no worker can take a task, for people. */
-export function nobodyFor(workers: Iterable<WorkerState>, placement: Placement): string {
-  const { devices } = placement;
-  if (devices === undefined) return 'no worker holds its sub-model';
-  const there = new Map([...workers].map((worker) => [worker.view.id, worker]));
-  const each = devices.map((device) => `${device} ${hindrance(there.get(device), placement)}`);
-  return `${each.join(', ')}; no other worker holds its sub-model`;
-}
-
-/** Why one device cannot take a task, after its name. */
-function hindrance(worker: WorkerState | undefined, { plan, model }: Placement): string {
-  if (worker === undefined) return 'is away';
-  const { view } = worker;
-  if (view.draining === true) return 'takes no more tasks';
-  return view.holds(plan, model) ? 'does not run such tasks' : 'has not loaded its sub-model';
-}
-
-/** Why a task was not sent although some worker can take it, for people. */
-export function whyUnsent(workers: Iterable<WorkerState>, placement: Placement): string {
-  const free = candidates(workers, placement, new Set()).some(({ idle }) => idle);
-  return free ? 'it waited for a faster worker' : 'every worker that holds it was busy';
 }

@@ -5,7 +5,9 @@
  */
 
 import { type ErrorCode, TilepipeError } from '../runtime/errors.ts';
+import { Backlog } from './backlog.ts';
 import { choose, Outlook } from './choose.ts';
+import { Crew } from './crew.ts';
 import {
   type DispatchAction,
   type DispatchCounters,
@@ -14,15 +16,7 @@ import {
   NO_COUNTS,
   type WorkerSummary,
 } from './dispatch-types.ts';
-import {
-  type Attempt,
-  candidates,
-  nobodyFor,
-  type Placement,
-  WorkerState,
-  type WorkerView,
-  whyUnsent,
-} from './dispatch-worker.ts';
+import type { Attempt, Placement, WorkerState, WorkerView } from './dispatch-worker.ts';
 import { answeredAfterMs, type DurationSummary, Durations, queuedMs, type Stamps } from './durations.ts';
 import { Paces } from './paces.ts';
 
@@ -58,10 +52,9 @@ type Counts = { -readonly [K in keyof DispatchCounters]: number };
 
 export class Dispatcher<T> {
   readonly #options: Required<DispatcherOptions>;
-  readonly #workers = new Map<string, WorkerState>();
+  readonly #crew = new Crew();
   readonly #items = new Map<string, Live<T>>();
-  /** Items to be sent, in order of frame and submission. */
-  readonly #pending: Live<T>[] = [];
+  readonly #pending = new Backlog<Live<T>>();
   readonly #durations: Durations;
   readonly #paces = new Paces();
   readonly #counts: Counts = { ...NO_COUNTS };
@@ -106,7 +99,7 @@ export class Dispatcher<T> {
     if (this.#items.size > maxItems) {
       return [this.#fail(live, 'overloaded', `${maxItems} tasks are waiting; the workers do not keep up`)];
     }
-    this.#enqueue(live);
+    this.#pending.add(live);
     return this.#pump();
   }
 
@@ -119,7 +112,7 @@ export class Dispatcher<T> {
     worker: string,
     stamps: Stamps = {},
   ): { finished: DispatchItem<T> | undefined; totalMs: number | undefined; actions: DispatchAction<T>[] } {
-    this.#free(worker, key);
+    this.#crew.free(worker, key, this.#options.now());
     const live = this.#items.get(key);
     const sendings = live?.asked.get(worker);
     if (live === undefined || sendings === undefined) {
@@ -134,7 +127,7 @@ export class Dispatcher<T> {
       this.#durations.record(sort, totalMs, stamps);
       this.#paces.record(worker, sort, totalMs - queuedMs(stamps), now);
     }
-    const state = this.#workers.get(worker);
+    const state = this.#crew.get(worker);
     if (state !== undefined) {
       state.done++;
       state.troubles = 0;
@@ -144,15 +137,23 @@ export class Dispatcher<T> {
     return { finished: live.item, totalMs, actions: this.#pump() };
   }
 
-  /** A worker could not run an item: another gets it while the budget lasts; where there is no other, it fails. */
-  failed(key: string, worker: string, error: string): DispatchAction<T>[] {
-    const attempt = this.#free(worker, key);
+  /**
+   * A worker could not run an item: another gets it while the budget lasts; where there is no other, it fails. One that
+   * says so of an earlier start of the frame may still run what this one sent it.
+   */
+  failed(key: string, worker: string, error: string, frameAttempt = 1): DispatchAction<T>[] {
     const live = this.#items.get(key);
-    if (!live?.asked.has(worker)) {
+    const asked = live?.asked.has(worker) === true;
+    if (asked && frameAttempt < (live.item.frameAttempt ?? 1)) {
+      this.#counts.strangers++;
+      return [];
+    }
+    const attempt = this.#crew.free(worker, key, this.#options.now());
+    if (!asked) {
       this.#counts.strangers++;
       return this.#pump();
     }
-    const state = this.#workers.get(worker);
+    const state = this.#crew.get(worker);
     if (state !== undefined) {
       state.failures++;
       state.troubles++;
@@ -166,23 +167,20 @@ export class Dispatcher<T> {
 
   /** A worker appeared or changed. What it no longer holds stays with it until answered or timed out. */
   workerUpdate(view: WorkerView): DispatchAction<T>[] {
-    const state = this.#workers.get(view.id);
-    if (state === undefined) this.#workers.set(view.id, new WorkerState(view));
-    else state.view = view;
+    this.#crew.update(view);
     return this.#pump();
   }
 
   /** A worker vanished: what it had is sent again at once, at no cost to the budget. */
   workerGone(worker: string): DispatchAction<T>[] {
-    const state = this.#workers.get(worker);
+    const state = this.#crew.remove(worker);
     if (state === undefined) return [];
-    this.#workers.delete(worker);
     this.#paces.forget(worker);
     for (const [key, { owner }] of state.active) {
       const live = this.#items.get(key);
       if (live === undefined || live !== owner) continue;
       live.out--;
-      if (live.out === 0) this.#enqueue(live);
+      if (live.out === 0) this.#pending.add(live);
     }
     return this.#pump();
   }
@@ -195,14 +193,10 @@ export class Dispatcher<T> {
       if (now >= live.deadlineAt) actions.push(this.#fail(live, ...this.#whyLate(live)));
       else if (this.#isForsaken(live, now))
         actions.push(
-          this.#fail(
-            live,
-            'no-worker',
-            `${live.item.key} cannot run: ${nobodyFor(this.#workers.values(), live.item)}`,
-          ),
+          this.#fail(live, 'no-worker', `${live.item.key} cannot run: ${this.#crew.nobodyFor(live.item)}`),
         );
     }
-    for (const worker of this.#workers.values()) {
+    for (const worker of this.#crew) {
       for (const [key, attempt] of worker.active) {
         if (now >= attempt.expiresAt) this.#expire(worker, key, attempt, actions);
       }
@@ -214,7 +208,7 @@ export class Dispatcher<T> {
   nextDeadline(): number | undefined {
     let next = Number.POSITIVE_INFINITY;
     for (const { deadlineAt } of this.#items.values()) next = Math.min(next, deadlineAt);
-    for (const { active } of this.#workers.values()) {
+    for (const { active } of this.#crew) {
       for (const { expiresAt } of active.values()) next = Math.min(next, expiresAt);
     }
     return Number.isFinite(next) ? next : undefined;
@@ -230,7 +224,7 @@ export class Dispatcher<T> {
 
   /** Whether a worker is there that could run such a task. */
   canRun(placement: Placement): boolean {
-    return candidates(this.#workers.values(), placement, new Set()).length > 0;
+    return this.#crew.candidates(placement).length > 0;
   }
 
   /** Items that have not ended. */
@@ -248,11 +242,7 @@ export class Dispatcher<T> {
   }
 
   workers(): WorkerSummary[] {
-    return [...this.#workers.values()].map(
-      ({ view, active, done, failures, timeouts, troubles, running }) => {
-        return { id: view.id, active: active.size, done, failures, timeouts, troubles, ...running };
-      },
-    );
+    return this.#crew.summaries();
   }
 
   durations(): Record<string, DurationSummary> {
@@ -263,18 +253,17 @@ export class Dispatcher<T> {
   #pump(): DispatchAction<T>[] {
     const actions: DispatchAction<T>[] = [];
     if (this.#pending.length === 0) return actions;
-    let idle = 0;
-    for (const worker of this.#workers.values()) if (worker.idle) idle++;
+    let { idle } = this.#crew;
     const outlook = new Outlook(this.#paces, this.#options.now());
     for (let i = 0; i < this.#pending.length && idle > 0; ) {
-      const live = this.#pending[i] as Live<T>;
-      const among = candidates(this.#workers.values(), live.item, live.refused);
+      const live = this.#pending.at(i) as Live<T>;
+      const among = this.#crew.candidates(live.item, live.refused);
       const worker = choose(among, live.item, live.avoid, outlook);
       if (worker === undefined) {
         i++;
         continue;
       }
-      this.#pending.splice(i, 1);
+      this.#pending.removeAt(i);
       actions.push(this.#send(live, worker, outlook.doneInMs(worker, live.item.sort)));
       outlook.sent(worker);
       if (!worker.idle) idle--;
@@ -321,18 +310,18 @@ export class Dispatcher<T> {
     this.#counts.timeouts++;
     live.avoid.add(worker.view.id);
     live.out--;
-    if (live.out === 0) this.#enqueue(live);
+    if (live.out === 0) this.#pending.add(live);
   }
 
   /** No message of the item is out any more, and a worker has just failed at it. */
   #retryFailed(live: Live<T>): DispatchAction<T>[] {
-    const waits = this.#pending.includes(live);
-    const others = candidates(this.#workers.values(), live.item, live.refused);
+    const waits = this.#pending.has(live);
+    const others = this.#crew.candidates(live.item, live.refused);
     const spent = live.attempts >= this.#options.maxAttempts;
     if (others.length === 0 || (!waits && (spent || !this.#spend()))) {
       return [this.#fail(live, 'task-failed', `${live.item.key} failed on ${live.lastError}`)];
     }
-    if (!waits) this.#enqueue(live);
+    if (!waits) this.#pending.add(live);
     return [];
   }
 
@@ -358,28 +347,14 @@ export class Dispatcher<T> {
   #whyLate({ item, attempts, asked, lastError }: Live<T>): [ErrorCode, string] {
     if (attempts === 0) {
       if (!this.canRun(item))
-        return ['no-worker', `${item.key} was never sent: ${nobodyFor(this.#workers.values(), item)}`];
-      return ['frame-deadline', `${item.key} was never sent: ${whyUnsent(this.#workers.values(), item)}`];
+        return ['no-worker', `${item.key} was never sent: ${this.#crew.nobodyFor(item)}`];
+      return ['frame-deadline', `${item.key} was never sent: ${this.#crew.whyUnsent(item)}`];
     }
     const error = lastError === '' ? '' : `; ${lastError}`;
     return [
       'frame-deadline',
       `${item.key} was sent ${attempts} times, to ${[...asked.keys()].join(', ')}, without an answer${error}`,
     ];
-  }
-
-  /** Into its place by age: binary search, for a backlog may be long. */
-  #enqueue(live: Live<T>): void {
-    let low = 0;
-    let high = this.#pending.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const other = this.#pending[middle] as Live<T>;
-      const after = live.item.order - other.item.order || live.number - other.number;
-      if (after < 0) high = middle;
-      else low = middle + 1;
-    }
-    this.#pending.splice(low, 0, live);
   }
 
   #fail(live: Live<T>, code: ErrorCode, message: string): DispatchAction<T> {
@@ -391,16 +366,6 @@ export class Dispatcher<T> {
   /** Slots of messages still out stay taken: those workers are busy with them. */
   #end(live: Live<T>): void {
     this.#items.delete(live.item.key);
-    const at = this.#pending.indexOf(live);
-    if (at >= 0) this.#pending.splice(at, 1);
-  }
-
-  #free(worker: string, key: string): Attempt | undefined {
-    const state = this.#workers.get(worker);
-    const attempt = state?.active.get(key);
-    if (state === undefined || attempt === undefined) return undefined;
-    state.active.delete(key);
-    state.since = this.#options.now();
-    return attempt;
+    this.#pending.remove(live);
   }
 }

@@ -13,8 +13,8 @@ type Transfer = Plan['transfers'][number];
 type Piece = Task['inputs'][number];
 
 /**
- * Checks a plan that has passed its schema: ids, regions, transfers, coverage of every input, order, replicas,
- * devices, models. Throws `plan-invalid` with the place of the first fault.
+ * Checks a plan that has passed its schema: ids, regions, transfers, coverage of every input, partial sums, order,
+ * replicas, devices, models. Throws `plan-invalid` with the place of the first fault.
  */
 export function validatePlan(plan: Plan): void {
   const tasks = byId(plan);
@@ -24,6 +24,7 @@ export function validatePlan(plan: Plan): void {
   const blocks = new Set(plan.blocks.map(({ id }) => id));
   for (const task of plan.tasks) checkTask(plan, task, digests, blocks);
   for (const [index, transfer] of plan.transfers.entries()) checkTransfer(plan, tasks, transfer, index);
+  checkSums(plan);
   checkOrder(plan, tasks);
   for (let turn = 0; turn < (plan.replicas ?? 1); turn++) checkCoverage(plan, tasks, turn);
 }
@@ -159,6 +160,24 @@ function checkEndpoint(where: string, { endpoint }: Transfer, { id, gather, devi
   if (endpoint !== devices?.[0]) fail(where, `endpoint ${endpoint}, but ${devices?.[0]} gathers ${id}`);
 }
 
+/** Who reads one of a block's partial sums reads all of them: only together they are the tensor. */
+function checkSums({ tasks }: Plan): void {
+  const sums = new Map<number, string[]>();
+  for (const { block = -1, shape, outputs } of tasks) {
+    if (shape !== 'partial') continue;
+    const list = sums.get(block) ?? [];
+    sums.set(block, [...list, ...outputs.map(({ tensor }) => tensor)]);
+  }
+  for (const { id, inputs } of tasks) {
+    const read = new Set(inputs.map(({ tensor }) => tensor));
+    for (const [block, list] of sums) {
+      const missing = list.find((tensor) => !read.has(tensor));
+      if (missing !== undefined && list.some((tensor) => read.has(tensor)))
+        fail(`task ${id}`, `reads partial sums of block ${block}, but not "${missing}"`);
+    }
+  }
+}
+
 /** Every task can run once those it reads from have: takes away what is ready until nothing is left (Kahn 1962). */
 function checkOrder(plan: Plan, tasks: ReadonlyMap<string, Task>): void {
   const waitsFor = new Map([...tasks.keys()].map((id) => [id, 0]));
@@ -204,24 +223,38 @@ function checkCoverage(plan: Plan, tasks: ReadonlyMap<string, Task>, turn: numbe
     else list.push(transfer);
   }
   for (const task of plan.tasks.filter(applies)) {
+    if (task.gather === 'worker' && !incoming.has(task.id))
+      fail(`task ${task.id}`, `nothing is sent to the worker that gathers it${inFrames(plan, turn)}`);
     for (const { tensor, region } of task.inputs) {
       const parts = (incoming.get(task.id) ?? []).filter((transfer) => transfer.tensor === tensor);
-      const [hole] = uncovered(
+      const holes = uncovered(
         region,
         parts.map((part) => part.region),
       );
+      if (holes === undefined)
+        fail(`task ${task.id}`, `${parts.length} transfers of "${tensor}" overlap in too many ways`);
+      const [hole] = holes;
       if (hole !== undefined) {
-        const frames = plan.replicas === undefined ? '' : ` in frames of replica ${turn}`;
-        fail(`task ${task.id}`, `nothing brings ${show(hole)} of "${tensor}"${frames}`);
+        fail(`task ${task.id}`, `nothing brings ${show(hole)} of "${tensor}"${inFrames(plan, turn)}`);
       }
     }
   }
 }
 
-/** What is left of `region` without `parts`, as disjoint boxes. */
-function uncovered(region: Region, parts: readonly Region[]): Region[] {
+function inFrames({ replicas }: Plan, turn: number): string {
+  return replicas === undefined ? '' : ` in frames of replica ${turn}`;
+}
+
+/** Boxes that what is left of an input falls into while it is checked: tiles, which do not overlap, leave far fewer. */
+const MOST_BOXES = 512;
+
+/** What is left of `region` without `parts`, as disjoint boxes; undefined where that is too much to work out. */
+function uncovered(region: Region, parts: readonly Region[]): Region[] | undefined {
   let rest: Region[] = volume(region) === 0 ? [] : [region];
-  for (const part of parts) rest = rest.flatMap((box) => subtract(box, part));
+  for (const part of parts) {
+    rest = rest.flatMap((box) => subtract(box, part));
+    if (rest.length > MOST_BOXES) return undefined;
+  }
   return rest;
 }
 

@@ -102,7 +102,10 @@ export class Wants {
         const transfers = missingOf(frame).find((each) => each.task === task)?.transfers ?? [];
         const from = this.#makers(transfers.map((each) => each.from));
         if (from.size > 0 || lost) wants.push({ meta: waiting.meta, task, from, lost });
-        if (lost) tasks.delete(task);
+        if (!lost) continue;
+        // Or whoever is always slower than what was known would be given up for ever.
+        this.#durations.record(task, waited);
+        tasks.delete(task);
       }
       if (tasks.size === 0) this.#waiting.delete(frame);
     }

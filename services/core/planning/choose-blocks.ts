@@ -5,12 +5,14 @@
 
 import type { Graph } from '../graph/types.ts';
 import { TilepipeError } from '../runtime/errors.ts';
+import type { Region } from '../tensor/region.ts';
 import type { Analysis } from '../tiling/analyse.ts';
-import { coverSize } from '../tiling/cover.ts';
+import { coverRectangles, coverSize } from '../tiling/cover.ts';
 import { type CutCandidate, cutCandidates, partition, splitBlock } from '../tiling/partition.ts';
+import { regionOf } from '../tiling/range.ts';
 import { tileBlock } from '../tiling/tile-block.ts';
 import type { Cover, FusedBlock, Tile } from '../tiling/types.ts';
-import { blockMs } from './default-cost.ts';
+import { blockMs, type HeldOf } from './default-cost.ts';
 import { wholeTile } from './plan-document.ts';
 
 /** A block and the parts it runs in; `reason` says why there is only one. */
@@ -24,16 +26,17 @@ export interface ChosenBlock {
 const MOST_CUTS = 20;
 
 /**
- * Chooses blocks and tiles for a cover.
+ * Chooses blocks and tiles for a cover; `kept`: for tiles that stay on their devices from block to block.
  * A cover of one tile keeps the graph in one piece: cutting it would only add transfers.
  */
-export function chooseBlocks(graph: Graph, analysis: Analysis, cover: Cover): ChosenBlock[] {
+export function chooseBlocks(graph: Graph, analysis: Analysis, cover: Cover, kept = false): ChosenBlock[] {
   if (coverSize(cover) === 1)
     return [inOnePiece(graph, analysis, everything(graph), 'one tile was asked for')];
   const stretches = partition(graph, analysis);
+  const held = kept ? heldOf(graph, analysis, cover) : undefined;
   const chosen = stretches.flatMap((stretch) =>
     stretch.kind === 'tile'
-      ? cutStretch(graph, analysis, stretch, cover)
+      ? cutStretch(graph, analysis, stretch, cover, held)
       : [inOnePiece(graph, analysis, stretch)],
   );
   return chosen.map(({ block, parts, reason }, id) => ({
@@ -84,8 +87,30 @@ function positions(graph: Graph, stretch: FusedBlock): number[] {
   return [0, ...[...narrowest.values()].map(({ position }) => position).sort((a, b) => a - b), length];
 }
 
-function cutStretch(graph: Graph, analysis: Analysis, stretch: FusedBlock, cover: Cover): ChosenBlock[] {
+/** Of tensors that tiles make each tile holds what the cover gives it. */
+function heldOf(graph: Graph, { axes }: Analysis, cover: Cover): HeldOf {
+  const known = new Map<string, readonly (Region | undefined)[]>();
+  for (const [tensor, own] of axes) {
+    const shape = graph.tensors.get(tensor)?.shape ?? [];
+    if (!graph.producers.has(tensor)) continue;
+    const rectangles = coverRectangles(cover, shape[own.row] ?? 1, shape[own.column] ?? 1);
+    known.set(
+      tensor,
+      rectangles.map((rectangle) => rectangle && regionOf(shape, own, rectangle)),
+    );
+  }
+  return (tensor, tile) => known.get(tensor)?.[tile];
+}
+
+function cutStretch(
+  graph: Graph,
+  analysis: Analysis,
+  stretch: FusedBlock,
+  cover: Cover,
+  held: HeldOf | undefined,
+): ChosenBlock[] {
   const at = positions(graph, stretch);
+  const macs = Math.max(1, analysis.blockMacs(stretch));
   const best: { cost: number; from: number; chosen: ChosenBlock | undefined }[] = [
     { cost: 0, from: 0, chosen: undefined },
   ];
@@ -98,10 +123,11 @@ function cutStretch(graph: Graph, analysis: Analysis, stretch: FusedBlock, cover
         segment(graph, stretch, at[from] as number, at[to] as number),
         cover,
       );
-      const cost =
-        (best[from]?.cost ?? 0) +
-        blockMs(graph, chosen.parts) +
-        (chosen.reason === undefined ? 0 : WHOLE_PENALTY_MS);
+      const ms =
+        chosen.reason === undefined
+          ? blockMs(graph, chosen.parts, held)
+          : blockMs(graph, chosen.parts) + (WHOLE_PENALTY_MS * analysis.blockMacs(chosen.block)) / macs;
+      const cost = (best[from]?.cost ?? 0) + ms;
       if (cost < (best[to]?.cost ?? 0)) best[to] = { cost, from, chosen };
     }
   }
@@ -113,7 +139,7 @@ function cutStretch(graph: Graph, analysis: Analysis, stretch: FusedBlock, cover
   return result;
 }
 
-/** What running a tileable part whole must save before it is chosen: the grid was asked for. */
+/** What running a tileable stretch whole must save before it is chosen, a part of it by its work: the grid was asked for. */
 const WHOLE_PENALTY_MS = 1000;
 
 function segment(graph: Graph, stretch: FusedBlock, from: number, to: number): FusedBlock {

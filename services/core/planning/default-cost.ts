@@ -5,7 +5,7 @@
 
 import type { Graph } from '../graph/types.ts';
 import { elementBytes } from '../tensor/dtype.ts';
-import { type Region, volume, whole } from '../tensor/region.ts';
+import { intersect, type Region, volume, whole } from '../tensor/region.ts';
 import type { Tile } from '../tiling/types.ts';
 
 /** Multiply-accumulates per millisecond of one core. */
@@ -41,8 +41,11 @@ export function tensorBytes(graph: Graph, names: readonly string[]): number {
   );
 }
 
-/** Milliseconds to run the parts of one block, transfers included. */
-export function blockMs(graph: Graph, parts: readonly Tile[]): number {
+/** What a tile holds of a tensor before and after its block; undefined: nothing. */
+export type HeldOf = (tensor: string, tile: number) => Region | undefined;
+
+/** Milliseconds to run the parts of one block, transfers included; what a tile holds does not travel. */
+export function blockMs(graph: Graph, parts: readonly Tile[], held: HeldOf = () => undefined): number {
   let total = 0;
   let slowest = 0;
   let moved = 0;
@@ -50,8 +53,18 @@ export function blockMs(graph: Graph, parts: readonly Tile[]): number {
     total += part.macs;
     slowest = Math.max(slowest, part.macs);
     const { in: into, out } = partBytes(graph, part);
-    moved += into + out;
+    moved += into + out - heldBytes(graph, part, held);
   }
   const compute = Math.max(slowest, total / PARALLEL) / MACS_PER_MS;
   return compute + moved / BYTES_PER_MS + MS_PER_TASK * (1 + parts.length);
+}
+
+function heldBytes(graph: Graph, { index, inputs, outputs }: Tile, held: HeldOf): number {
+  let bytes = 0;
+  for (const [tensor, region] of [...inputs, ...outputs]) {
+    const own = held(tensor, index);
+    const common = own && intersect(own, region);
+    if (common !== undefined) bytes += regionBytes(graph, tensor, common);
+  }
+  return bytes;
 }

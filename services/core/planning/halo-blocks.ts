@@ -4,10 +4,11 @@
  * partial sums where the tiles are. What the search does by measured costs, this does for a cover as it is given.
  */
 
-import type { Graph } from '../graph/types.ts';
+import type { Graph, GraphNode } from '../graph/types.ts';
 import { TilepipeError } from '../runtime/errors.ts';
 import type { Region } from '../tensor/region.ts';
 import type { Analysis } from '../tiling/analyse.ts';
+import { flattenedInto } from '../tiling/contraction.ts';
 import { coverSize } from '../tiling/cover.ts';
 import { partialBlock, partialRefusal, readingSums } from '../tiling/partial.ts';
 import { splitBlock } from '../tiling/partition.ts';
@@ -68,15 +69,13 @@ class Walk {
       this.#tiles(block);
       return;
     }
-    const position = this.#contraction(block);
-    if (position === undefined) {
+    const found = this.#contraction(block);
+    if (found === undefined) {
       this.#whole(block);
       return;
     }
-    const cuts = position < block.nodes.length ? [position] : [];
-    const [first, rest] = splitBlock(this.#graph, block, cuts) as [FusedBlock, FusedBlock?];
-    this.#partial(first);
-    if (rest !== undefined) this.take(rest);
+    this.#partial(found.first);
+    if (found.rest !== undefined) this.take(found.rest);
   }
 
   #tiles(block: FusedBlock): void {
@@ -95,14 +94,18 @@ class Walk {
     this.#keep(block, 'tile', tiles);
   }
 
-  /** Nodes at the beginning of a block that are a contraction of a map the tiles hold. */
-  #contraction(block: FusedBlock): number | undefined {
-    for (let position = 1; position <= block.nodes.length; position++) {
-      const cuts = position < block.nodes.length ? [position] : [];
-      const [first] = splitBlock(this.#graph, block, cuts) as [FusedBlock];
-      if (first.inputs.length !== 1 || first.outputs.length !== 1) return undefined;
-      if (this.#held.has(first.inputs[0] as string) && partialRefusal(this.#graph, first) === undefined)
-        return position;
+  /** A contraction in a block of a map the tiles hold, which needs nothing of the rest of the block. */
+  #contraction(block: FusedBlock): { first: FusedBlock; rest?: FusedBlock } | undefined {
+    const inside = new Set<GraphNode>(block.nodes);
+    for (const node of block.nodes) {
+      const nodes = flattenedInto(this.#graph, node, inside);
+      if (!this.#held.has(nodes[0]?.inputs[0] ?? '')) continue;
+      const others = block.nodes.filter((other) => !nodes.includes(other));
+      const sorted = { ...block, nodes: [...nodes, ...others] };
+      const cuts = others.length > 0 ? [nodes.length] : [];
+      const [first, rest] = splitBlock(this.#graph, sorted, cuts) as [FusedBlock, FusedBlock?];
+      if (partialRefusal(this.#graph, this.#analysis, first) === undefined)
+        return { first, ...(rest === undefined ? {} : { rest }) };
     }
     return undefined;
   }

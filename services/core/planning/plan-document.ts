@@ -113,22 +113,23 @@ export function planDocument(input: PlanInput): Plan {
   tasks.push(sinkTask(graph));
   const codecs = new Codecs(input, sums);
   const transfers = connect(tasks, codecs, direct);
-  const lossy = transfers.some(({ codec }) => !isLossless(codec));
   for (const task of tasks) {
     for (const piece of [...task.inputs, ...task.outputs]) names.add(piece.tensor);
   }
+  const tensors = [...names].map((name) => {
+    const described = describeTensor(input, name, sums.get(name) ?? standsFor.get(name) ?? name);
+    return [name, described] as const;
+  });
+  // Values change on the way, or in the sub-models at either end of it.
+  const lossy =
+    transfers.some(({ codec }) => !isLossless(codec)) || tensors.some(([, { codec }]) => codec !== undefined);
   return {
     format: 1,
     pipeline: input.pipeline,
     model: { ...input.model },
     inputs: graph.inputs.map((tensor) => tensor.name),
     outputs: graph.outputs.map((tensor) => tensor.name),
-    tensors: Object.fromEntries(
-      [...names].map((name) => [
-        name,
-        describeTensor(input, name, sums.get(name) ?? standsFor.get(name) ?? name),
-      ]),
-    ),
+    tensors: Object.fromEntries(tensors),
     blocks: input.blocks.map(({ block, macs, weightBytes, reason }) => ({
       id: block.id,
       kind: block.kind,

@@ -10,6 +10,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { download, isDiskError } from './download.ts';
 import { TilepipeError } from './errors.ts';
+import { slices } from './slices.ts';
 
 export interface BlobOptions {
   /** An existing, writable folder: `cacheFolder('blobs')`. */
@@ -37,8 +38,6 @@ const DIGEST = /^[0-9a-f]{64}$/;
 const RECENT_MS = 3_600_000;
 /** A part nobody wrote to for this long was left by a process that is gone. */
 const ABANDONED_MS = 60_000;
-/** Hashed without a pause: the weights of one layer can be 400 MB, and a broker may share this process. */
-const AT_ONCE_BYTES = 4 * 2 ** 20;
 /** Marks the temporary files of this machine: elsewhere a process number means nothing. */
 const HERE = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 
@@ -91,8 +90,8 @@ export class BlobCache {
       try {
         for await (const chunk of chunks) {
           bytes += chunk.length;
-          for (let at = 0; at < chunk.length; at += AT_ONCE_BYTES) {
-            const piece = chunk.subarray(at, at + AT_ONCE_BYTES);
+          for (const [begin, end] of slices(chunk.length)) {
+            const piece = chunk.subarray(begin, end);
             hash.update(piece);
             await writeAll(file, piece);
           }

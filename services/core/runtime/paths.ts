@@ -28,8 +28,8 @@ export function cacheFolder(below = '', environment: Environment = process.env):
 }
 
 /**
- * Creates a folder and those above it; throws the file system's error. Node's own recursive mode never returns where an existing folder answers that
- * it does not exist, as /proc and automounted ones do.
+ * Creates a folder and those above it; throws the file system's error. Node's own recursive mode never returns where an
+ * existing folder answers that it does not exist, as /proc and automounted ones do.
  */
 export function makeFolder(folder: string, parentMade = false): void {
   try {

@@ -6,6 +6,7 @@ import { type Role, Topics } from '../bus/topics.ts';
 import type { Status } from '../schema/generated/status.ts';
 import { HealthServer } from './health.ts';
 import type { Log } from './log.ts';
+import { parseStatus } from './status.ts';
 import { VERSION } from './version.ts';
 import { within } from './within.ts';
 
@@ -182,7 +183,7 @@ export class Service {
    */
   #hear(payload: Buffer): void {
     if (this.#state !== 'online' && this.#state !== 'draining') return;
-    if (stateOf(payload) !== 'offline') return;
+    if (parseStatus(payload)?.state !== 'offline') return;
     this.log.warn('said to be offline, by the Will of a former connection: said otherwise');
     void this.say();
   }
@@ -220,12 +221,4 @@ export class Service {
 
 function encode(status: Status): Buffer {
   return Buffer.from(JSON.stringify(status));
-}
-
-function stateOf(payload: Buffer): unknown {
-  try {
-    return (JSON.parse(payload.toString()) as { state?: unknown } | null)?.state;
-  } catch {
-    return undefined;
-  }
 }

@@ -35,6 +35,19 @@ export function intersect(a: Region, b: Region): Region | undefined {
   return common;
 }
 
+/** Number of elements that two regions of one tensor have in common. */
+export function commonVolume(a: Region, b: Region): number {
+  let product = 1;
+  for (let axis = 0; axis < a.length; axis++) {
+    const [a0, a1] = a[axis] as Range;
+    const [b0, b1] = b[axis] as Range;
+    const extent = Math.min(a1, b1) - Math.max(a0, b0);
+    if (extent <= 0) return 0;
+    product *= extent;
+  }
+  return product;
+}
+
 /** Whether `inner` lies inside `outer`. */
 export function contains(outer: Region, inner: Region): boolean {
   return (

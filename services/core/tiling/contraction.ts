@@ -28,6 +28,17 @@ export interface Contraction {
 /** Operators that leave the order of elements as it is. */
 const SAME_ORDER = new Set(['Flatten', 'Reshape', 'Squeeze', 'Unsqueeze', 'Identity', 'Dropout']);
 
+/** A node with those before it, of the nodes given, that do no more than flatten what it reads. */
+export function flattenedInto(graph: Graph, node: GraphNode, nodes: ReadonlySet<GraphNode>): GraphNode[] {
+  const maker = graph.producers.get(node.inputs[0] ?? '');
+  const flattens = maker !== undefined && nodes.has(maker) && isFlattening(maker);
+  return flattens ? [...flattenedInto(graph, maker, nodes), node] : [node];
+}
+
+function isFlattening({ op, domain }: GraphNode): boolean {
+  return SAME_ORDER.has(op) && domain === '';
+}
+
 /** The contraction a block is, or why it is none. */
 export function contractionOf(
   graph: Graph,
@@ -44,7 +55,7 @@ export function contractionOf(
   if (info.dtype !== 'float32') return `"${map}" is ${info.dtype}, not float32`;
   let read = map;
   for (const before of nodes.slice(0, -1)) {
-    if (!SAME_ORDER.has(before.op) || before.domain !== '' || before.inputs[0] !== read)
+    if (!isFlattening(before) || before.inputs[0] !== read)
       return `${before.op} "${before.name}" does more than flatten the map`;
     read = before.outputs[0] as string;
   }
@@ -75,6 +86,10 @@ function mean(graph: Graph, given: Given): Contraction | string {
   if (node.op === 'GlobalAveragePool') {
     return { ...given, kind: 'mean', axes: shape.map((_, axis) => axis).slice(2) };
   }
+  if (node.op === 'AveragePool')
+    return readsAll(given, node, typeOf(graph, given.output)?.shape ?? [])
+      ? { ...given, kind: 'mean', axes: shape.map((_, axis) => axis).slice(2) }
+      : `the windows of AveragePool "${node.name}" do not cover its map`;
   if (node.op !== 'ReduceMean' && node.op !== 'ReduceSum')
     return `${node.op} "${node.name}" is not a sum over its map`;
   const axes = axesOf(graph, node);
@@ -86,6 +101,14 @@ function mean(graph: Graph, given: Given): Contraction | string {
       ? shape.map((_, axis) => axis)
       : axes.map((axis) => (axis + shape.length) % shape.length);
   return { ...given, kind: node.op === 'ReduceMean' ? 'mean' : 'sum', axes: all };
+}
+
+/** Whether the one window of a pool is its map, nothing beside it. */
+function readsAll({ shape }: Given, node: GraphNode, made: readonly number[]): boolean {
+  const kernel = numbersAttribute(node, 'kernel_shape') ?? [];
+  const pads = numbersAttribute(node, 'pads') ?? [];
+  const covers = shape.slice(2).every((extent, axis) => extent === kernel[axis]);
+  return covers && pads.every((pad) => pad === 0) && made.slice(2).every((extent) => extent === 1);
 }
 
 function axesOf(graph: Graph, node: GraphNode): readonly number[] | undefined {

@@ -98,10 +98,12 @@ function cutWeights(weights: Constant, node: GraphNode, shape: readonly number[]
 function mean({ map, shape, node, output, kind, axes }: Contraction, region: Region): Parts {
   const inputs = [map, ...node.inputs.slice(1)];
   if (kind === 'sum') return { nodes: [{ ...node, inputs }], constants: [], innerLike: output };
+  // The window of a pool is that of the whole map.
+  const averaging = node.op === 'AveragePool' ? plain('GlobalAveragePool', [], [], new Map()) : node;
   const over = (extent: readonly number[]): number =>
     axes.reduce((product, axis) => product * (extent[axis] as number), 1);
   return {
-    nodes: [{ ...node, inputs, outputs: [INNER] }, plain('Mul', [INNER, SHARE], [output], new Map())],
+    nodes: [{ ...averaging, inputs, outputs: [INNER] }, plain('Mul', [INNER, SHARE], [output], new Map())],
     constants: [constantOf(SHARE, 'float32', [], [over(extents(region)) / over(shape)])],
     innerLike: output,
   };

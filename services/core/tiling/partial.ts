@@ -12,12 +12,21 @@ import type { Analysis } from './analyse.ts';
 import { type Contraction, type ContractionBlock, contractionOf } from './contraction.ts';
 import type { Tile } from './types.ts';
 
-/** Why a block cannot be run as partial sums; undefined where it can. */
-export function partialRefusal(graph: Graph, block: ContractionBlock): string | undefined {
+/** Why a block cannot be run as sums of what it makes of tiles of its map; undefined where it can. */
+export function partialRefusal(
+  graph: Graph,
+  { axes }: Analysis,
+  block: ContractionBlock,
+): string | undefined {
   if (graph.outputs.some(({ name }) => block.outputs.includes(name)))
     return 'it makes an output of the network, and nobody adds up its parts';
   const found = contractionOf(graph, block);
-  return typeof found === 'string' ? found : undefined;
+  if (typeof found === 'string') return found;
+  const spatial = axes.get(found.map);
+  if (spatial === undefined) return `"${found.map}" has no rows and columns`;
+  return found.axes.includes(spatial.row) && found.axes.includes(spatial.column)
+    ? undefined
+    : 'it does not sum over both rows and columns';
 }
 
 /** Name of the part of a tensor that the part `index` of its block makes. */

@@ -15,9 +15,13 @@ export interface WantedTensor extends TensorSpec {
   readonly elements?: Uint8Array | undefined;
 }
 
+/** From here on the nearest half is infinite. */
+const HALF_LIMIT = 65_520;
+
 /**
  * Lays a message out and fills in the tensors whose elements are given; the others are raw, and the caller's to fill.
- * Bytes cannot stand for values of which one is not finite: such a tensor goes raw, whatever the plan asks for.
+ * Bytes cannot stand for values of which one is not finite, nor halves for such as are too large for them: such a tensor
+ * goes raw, whatever the plan asks for.
  */
 export function layoutCoded(
   meta: MessageMeta,
@@ -31,7 +35,7 @@ export function layoutCoded(
     const values = valueCodec(codec);
     const scale = values === 'uint8' ? scaleFor(typedView('float32', elements)) : undefined;
     if (scale !== undefined) scales[name] = scale;
-    if (values === 'fp16' || scale !== undefined) codecs[name] = values;
+    if (scale !== undefined || (values === 'fp16' && fitHalves(elements))) codecs[name] = values;
   }
   const message = layoutMessage(
     {
@@ -46,8 +50,16 @@ export function layoutCoded(
   return message;
 }
 
-/** Tensors of a message that were to travel as bytes and could not. */
+/** Whether single-precision values are finite in half precision too. */
+function fitHalves(elements: Uint8Array): boolean {
+  const values = typedView('float32', elements);
+  for (let i = 0; i < values.length; i++) if (!(Math.abs(values[i] as number) < HALF_LIMIT)) return false;
+  return true;
+}
+
+/** Tensors of a message that were to travel as bytes or halves and could not. */
 export function unscaled({ meta }: LaidMessage, wanted: readonly Pick<WantedTensor, 'codec'>[]): number {
-  const asked = wanted.filter(({ codec }) => valueCodec(codec) === 'uint8').length;
-  return asked - Object.keys(meta.scales ?? {}).length;
+  const coded = (codec: string | undefined) => valueCodec(codec) !== 'raw';
+  const asked = wanted.filter(({ codec }) => coded(codec)).length;
+  return asked - Object.values(meta.codecs ?? {}).filter(coded).length;
 }

@@ -117,12 +117,18 @@ function isNatural(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
+/** How many times as many bytes values take when they are what they were. */
+const WIDER: Readonly<Record<ValueCodec, number>> = { raw: 1, fp16: 2, uint8: 4 };
+
+/** A little message must not become a large one: of tensors that are not views of it, by what they are made into. */
 function checkUnpacked(entries: readonly Entry[], { codecs, packed }: MessageMeta, most: number): void {
-  if (packed === undefined) return;
+  if (codecs === undefined) return;
   let bytes = 0;
-  for (const { name } of entries) {
-    const codec = codecs?.[name];
-    if (isDeflated(codec) || isPictureCodec(codec)) bytes += unpackedBytes(name, packed[name]);
+  for (const { name, begin, end } of entries) {
+    const codec = codecs[name];
+    const packedUp = isDeflated(codec) || isPictureCodec(codec);
+    if (!packedUp && valueCodec(codec) === 'raw') continue;
+    bytes += (packedUp ? unpackedBytes(name, packed?.[name]) : end - begin) * WIDER[valueCodec(codec)];
   }
   if (!(bytes <= most)) throw new WireError('codec', `${bytes} bytes when unpacked`);
 }

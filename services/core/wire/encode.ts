@@ -114,7 +114,8 @@ function writeDeadline(body: Buffer, at: number, milliseconds: number): void {
 /**
  * Makes room for a message. Tensors lie in order of element size, the largest first, so that each is aligned to
  * its elements without gaps (the safetensors format allows none); within a size, in the order given.
- * `meta.codecs` names the codec of each tensor, `meta.scales` the steps of those that are bytes. The bytes of the tensors are not cleared: fill every one.
+ * `meta.codecs` names the codec of each tensor, `meta.scales` the steps of those that are bytes. The bytes of the tensors
+ * are not cleared: fill every one.
  * Throws `internal` for duplicate names or unknown codecs, `message-too-large` for a header beyond 64 KB.
  */
 export function layoutMessage(

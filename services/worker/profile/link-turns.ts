@@ -18,8 +18,11 @@ export interface LinkTurnsDeps {
   readonly log: Log;
   /** As measured by this device alone, when it started. */
   readonly link: Link;
-  /** Why this is no moment: what the worker does, or has been sent since this was last asked; undefined where it is one. */
-  readonly busy: () => string | undefined;
+  /**
+   * Begins to watch the worker. What it returns says why this is no moment: what the worker does, or has been sent since;
+   * undefined where it is one.
+   */
+  readonly watch: () => () => string | undefined;
   /** Publishes the link with the figures of a round. */
   readonly measured: (link: Link) => Promise<void>;
 }
@@ -81,11 +84,9 @@ export class LinkTurns {
   }
 
   async #measure(asked: Asked): Promise<void> {
-    const { log, link, busy, measured } = this.#deps;
+    const { log, link, measured } = this.#deps;
     const { round } = asked.round;
     try {
-      // Whatever came before the round is no reason.
-      busy();
       const together = await this.#figures(asked);
       if (typeof together === 'string') {
         log.info({ round }, `link not measured: ${together}`);
@@ -101,9 +102,11 @@ export class LinkTurns {
 
   /** The figures of a round, or why there are none. */
   async #figures({ round, turn, startAt, end }: Asked): Promise<Together | string> {
-    const { id, channels, busy, link } = this.#deps;
+    const { id, channels, watch, link } = this.#deps;
     const { data, topics } = channels;
     const { devices, slotMs } = round;
+    // Whatever came before the round is no reason.
+    const busy = watch();
     let why: string | undefined;
     const interrupted = (): boolean => {
       why ??= end.aborted ? 'the round was ended' : busy();

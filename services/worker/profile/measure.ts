@@ -34,8 +34,8 @@ const SHORTEST_MS = 0.01;
 const BATCH_BYTES = 24 << 20;
 
 /**
- * Times every case, one sample each, in order. Cases of a batch take turns, and each runs twice and is timed the second time: its code is then
- * warm, as in a stream of frames, and of the weights only what the caches hold.
+ * Times every case, one sample each, in order. Cases of a batch take turns, and each runs twice and is timed the second
+ * time: its code is then warm, as in a stream of frames, and of the weights only what the caches hold.
  */
 export async function measureCases(
   deps: MeasureDeps,

@@ -1,7 +1,7 @@
 /** Distrust: of workers that are there only, and for a while only. Memory: of messages that have surely arrived only. */
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Dispatching } from '../../../services/core/control/dispatching.ts';
+import { answeredBy, Dispatching } from '../../../services/core/control/dispatching.ts';
 import type { AnnouncedPlan } from '../../../services/core/control/plan-watch.ts';
 import { PlanIndex, planDigest, type Task } from '../../../services/core/flow/plan-index.ts';
 import { createLog } from '../../../services/core/runtime/log.ts';
@@ -18,11 +18,13 @@ const plan: AnnouncedPlan = {
 };
 let local: Local;
 let dispatching: Dispatching;
+let failed: string[];
 
 beforeEach(async () => {
   local = new Local();
   await local.start();
   const { control, data, topics } = local.channels;
+  failed = [];
   dispatching = new Dispatching({
     teller: { role: 'splitter', id: 'splitter' },
     control,
@@ -30,7 +32,7 @@ beforeEach(async () => {
     topics,
     log: createLog('splitter', { level: 'silent' }),
     workersChanged: () => {},
-    failed: () => {},
+    failed: (frame) => failed.push(frame),
   });
   await dispatching.start();
 });
@@ -66,9 +68,10 @@ test('nothing is kept of workers that are not there', async () => {
 });
 
 test.each([
-  ['the first start of its frame is used again once it is answered', false],
-  ['a later start is not: the answer may be to what was sent before', true],
-])('memory of a task of %s', async (_, again) => {
+  ['the first start of its frame is used again once it is answered', 1],
+  ['a later start is not: the answer may be to what was sent before', 2],
+  ['a start that may be a later one is not either', undefined],
+])('memory of a task of %s', async (_, attempt) => {
   await worker();
   const task = [...plan.index.tasks.values()].find(({ kind }) => kind === 'run') as Task;
   const laid = () =>
@@ -79,12 +82,25 @@ test.each([
     );
   const message = laid();
   const deadlineAt = performance.now() + 60_000;
-  dispatching.submit({ plan, task, frame: 'f', order: 1, message, again, deadlineAt });
+  dispatching.submit({ plan, task, frame: 'f', order: 1, message, attempt, deadlineAt });
   // The bus copies what it is given in a later turn.
   await new Promise((resolve) => setImmediate(resolve));
-  const answered = { plan: plan.digest, frame: 'f', task: task.id, worker: 'a' };
+  const answered = { plan: plan.digest, frame: 'f', task: task.id, worker: 'a', attempt: 1 };
   dispatching.done(answered, { receivedMs: 0, startedMs: 0, endedMs: 0 });
-  expect(laid().framed.buffer === message.framed.buffer).toBe(!again);
+  expect(laid().framed.buffer === message.framed.buffer).toBe(attempt === 1);
+});
+
+test('a failure of an earlier start of the frame ends nothing of this one', async () => {
+  await worker();
+  const task = [...plan.index.tasks.values()].find(({ kind }) => kind === 'run') as Task;
+  const message = layoutMessage({ kind: 'task', task: task.id, frame: 'f' }, []);
+  const deadlineAt = performance.now() + 60_000;
+  dispatching.submit({ plan, task, frame: 'f', order: 1, message, attempt: 2, deadlineAt });
+  const error = { kind: 'error', plan: plan.digest, frame: 'f', task: task.id, sender: 'a' } as const;
+  dispatching.failed(answeredBy(error));
+  expect(failed).toEqual([]);
+  dispatching.failed(answeredBy({ ...error, extra: { attempt: 2 } }));
+  expect(failed).toEqual(['f']);
 });
 
 test('what is gathered where it runs can run nowhere else, though another worker holds the same sub-model', async () => {

@@ -1,6 +1,7 @@
 /** A data topic: parts in, whole messages out, everything counted. */
 
 import { expect, test } from 'vitest';
+import type { Bus, Incoming } from '../../../services/core/bus/bus.ts';
 import { Inbox } from '../../../services/core/control/inbox.ts';
 import { pictureOf } from '../../../services/core/control/picture-codec.ts';
 import { sendMessage } from '../../../services/core/control/send.ts';
@@ -26,10 +27,14 @@ test('messages are put together from their parts, and what is none is counted by
     handle: ({ meta }, bytes) => came.push([meta.task, bytes]),
   });
   await inbox.start();
-  expect(inbox.heardMore()).toBe(false);
+  expect(inbox.heard).toBe(0);
   const tensor = floatTensor('x', [1, 1, 64, 64], new Float32Array(4096));
   const message = encodeMessage({ meta: { kind: 'data', task: 'large' }, tensors: [tensor] });
-  for (const part of parts(message, 5_000)) await data.publish('box', part);
+  let sent = 0;
+  for (const part of parts(message, 5_000)) {
+    await data.publish('box', part);
+    sent++;
+  }
   await data.publish('box', Buffer.from('no message'));
   await data.publish('elsewhere', Buffer.from('no message'));
   await sendMessage(data, 'box', encodeMessage({ meta: { kind: 'done', task: 'small' }, tensors: [] }));
@@ -39,7 +44,7 @@ test('messages are put together from their parts, and what is none is counted by
       ['large', 16_384],
       ['small', 0],
     ]);
-  expect([inbox.heardMore(), inbox.heardMore()]).toEqual([true, false]);
+  expect(inbox.heard).toBe(sent + 2);
   expect(lines.map(({ reason }) => reason)).toEqual(['too-short']);
   expect(inbox.counters()).toMatchObject({ 'inbox.messages': 2, 'inbox.rejected.too-short': 1 });
   await inbox.stop();
@@ -58,6 +63,7 @@ test('pictures are read before a message is handed on; one that cannot be is cou
     topic: 'box',
     log: createLog('test', { level: 'silent' }),
     copies: true,
+    pictures: true,
     handle: ({ tensors }) => came.push(...tensors),
   });
   await inbox.start();
@@ -75,4 +81,31 @@ test('pictures are read before a message is handed on; one that cannot be is cou
   await expect.poll(() => inbox.counters()['inbox.rejected.codec']).toBe(1);
   await inbox.stop();
   await local.stop();
+});
+
+test('pictures are refused where none are expected, and no more are read at once than fit into memory', async () => {
+  const log = createLog('test', { level: 'silent' });
+  // Claims 150 MB; what it is is seen when it is read.
+  const shape = [1, 7_000, 7_000, 3];
+  const meta = { kind: 'task', codecs: { x: 'png' }, packed: { x: { dtype: 'U8', shape } } } as const;
+  const tensors = [{ name: 'x', dtype: 'uint8', shape: [100], bytes: new Uint8Array(100) }] as const;
+  const [payload] = parts(encodeMessage({ meta, tensors }), 5_000) as [Buffer];
+  const counters = async (pictures: boolean): Promise<() => Record<string, number>> => {
+    let take = (_: Incoming): void => {};
+    const data = {
+      subscribe: async (_: string, handler: typeof take) => {
+        take = handler;
+        return async () => {};
+      },
+    } as unknown as Bus;
+    const inbox = new Inbox({ data, topic: 'box', log, pictures, handle: () => {} });
+    await inbox.start();
+    // While the first is being read.
+    for (let i = 0; i < 3; i++) take({ topic: 'box', payload, retained: false });
+    return () => inbox.counters();
+  };
+  expect((await counters(false))()).toMatchObject({ 'inbox.rejected.codec': 3 });
+  const reading = await counters(true);
+  expect(reading()).toMatchObject({ 'inbox.messages': 3, 'inbox.pictures.dropped': 2 });
+  await expect.poll(() => reading()['inbox.rejected.codec']).toBe(1);
 });

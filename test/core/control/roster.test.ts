@@ -1,8 +1,8 @@
 /** Who is there: statuses by id, what is said of those that go, and what is no status. */
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { parseStatus } from '../../../services/core/control/documents.ts';
 import { Roster } from '../../../services/core/control/roster.ts';
+import { parseStatus } from '../../../services/core/runtime/status.ts';
 import { Local } from '../../support/local.ts';
 
 let local: Local;

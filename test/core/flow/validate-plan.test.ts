@@ -263,6 +263,54 @@ describe('validatePlan', () => {
       /task b1\.t0: nothing brings 0:1,0:2,6:7,0:10 of "t1"/,
     ],
     [
+      'some of the partial sums',
+      (plan) => {
+        const other = plan.tensors.t1 as Plan['tensors'][string];
+        plan.tensors['t1@sum1'] = other;
+        for (const id of ['b0.t0', 'b0.t1']) task(plan, id).shape = 'partial';
+        const [made] = task(plan, 'b0.t1').outputs;
+        task(plan, 'b0.t1').outputs.push({ ...(made as Task['outputs'][number]), tensor: 't1@sum1' });
+      },
+      /task b1\.t0: reads partial sums of block 0, but not "t1@sum1"/,
+    ],
+    [
+      'a worker-gathered task that is sent nothing',
+      (plan) => {
+        Object.assign(task(plan, 'b1.t0'), { gather: 'worker', devices: ['w0'], inputs: [] });
+        plan.transfers = plan.transfers.filter(({ to }) => to !== 'b1.t0');
+      },
+      /task b1\.t0: nothing is sent to the worker that gathers it/,
+    ],
+    [
+      'a transfer to itself',
+      (plan) => {
+        const own = task(plan, 'b1.t0');
+        own.inputs.push(...own.outputs);
+        plan.transfers.push({ from: own.id, to: own.id, ...(own.outputs[0] as Task['outputs'][number]) });
+      },
+      /task b1\.t0: waits for itself: b1\.t0 -> b1\.t0/,
+    ],
+    [
+      'a transfer from a task that makes another tensor',
+      (plan) => (transfer(plan, 'b0.t0', 'b1.t0').from = 'input'),
+      /input does not make .* of "t1"/,
+    ],
+    [
+      'a transfer from the sink',
+      (plan) => (transfer(plan, 'b0.t0', 'b1.t0').from = 'result'),
+      /result does not make .* of "t1"/,
+    ],
+    [
+      'a transfer to the source',
+      (plan) => (transfer(plan, 'b0.t0', 'b1.t0').to = 'input'),
+      /input does not read .* of "t1"/,
+    ],
+    [
+      'a region that ends before it begins',
+      (plan) => ((transfer(plan, 'b0.t0', 'b1.t0').region[2] as [number, number]) = [5, 3]),
+      /region .*5:3.* ends before it begins/,
+    ],
+    [
       'nine axes',
       (plan) => (plan.tensors.deep = { dtype: 'int8', shape: [1, 1, 1, 1, 1, 1, 1, 1, 1] }),
       /tensor deep: 9 axes/,
@@ -295,6 +343,25 @@ describe('validatePlan', () => {
     task(plan, 'b0.t0').inputs.push({ tensor: 't2', region });
     plan.transfers.push({ from: 'b1.t0', to: 'b0.t0', tensor: 't2', region });
     expect(() => validatePlan(plan)).toThrow(/waits for itself: .+ -> /);
+  });
+
+  test('is not kept busy by transfers that overlap at random', () => {
+    const plan = gridPlan({ height: 64, width: 64, grids: [[1, 1]], halo: 0 });
+    const [entry] = plan.transfers;
+    plan.transfers = plan.transfers.slice(1);
+    for (let turn = 0; turn < 1000; turn++) {
+      const [row, column] = [(turn * 29) % 59, (turn * 37) % 61];
+      const region: [number, number][] = [
+        [0, 1],
+        [turn % 2, 2],
+        [row, row + 1 + (turn % 5)],
+        [column, column + 1 + (turn % 3)],
+      ];
+      plan.transfers.push({ ...(entry as Plan['transfers'][number]), region });
+    }
+    expect(() => validatePlan(plan)).toThrow(
+      /1000 transfers of "t0" overlap in too many ways|nothing brings/,
+    );
   });
 
   test('refuses a hole in the frames of one replica only', () => {

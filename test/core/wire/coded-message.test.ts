@@ -76,12 +76,16 @@ describe('messages by codecs', () => {
       wanted('good', 'uint8', [0, 1, 2]),
       wanted('bad', 'uint8', [0, Number.NaN, 2]),
       wanted('long', 'uint8+deflate', new Array(400).fill(Number.POSITIVE_INFINITY)),
+      wanted('half', 'fp16', [0, 65_519]),
+      wanted('wide', 'fp16', [0, -65_520]),
     ];
     const message = made(list);
-    expect(message.meta.codecs).toEqual({ good: 'uint8', long: 'deflate' });
-    expect(unscaled(message, list)).toBe(2);
+    expect(message.meta.codecs).toEqual({ good: 'uint8', long: 'deflate', half: 'fp16' });
+    expect(unscaled(message, list)).toBe(3);
     const back = readBack(message);
     expect(back.get('bad')).toEqual([0, Number.NaN, 2]);
+    expect(back.get('half')).toEqual([0, 65_504]);
+    expect(back.get('wide')).toEqual([0, -65_520]);
     expect(new Set(back.get('long'))).toEqual(new Set([Number.POSITIVE_INFINITY]));
   });
 

@@ -12,11 +12,18 @@ import { settle } from '../../../services/core/vision/settings.ts';
 import { OrtExecutor } from '../../../services/worker/executor/ort.ts';
 import { accuracyOf } from '../../../tools/accuracy/accuracy.ts';
 import { agreement } from '../../../tools/accuracy/agreement.ts';
-import { checkCodecs, overBudget } from '../../../tools/accuracy/budget.ts';
+import {
+  type AccuracyBudget,
+  type CheckableDraft,
+  CodecBudget,
+  DEFAULT_BUDGET,
+  overBudget,
+} from '../../../tools/accuracy/budget.ts';
 import { calibrate } from '../../../tools/accuracy/calibrate.ts';
 import { readSamples, type Sample, samplePictures } from '../../../tools/accuracy/samples.ts';
 import { surveyCodec } from '../../../tools/accuracy/survey.ts';
 import { temporaryFolder } from '../../support/cluster.ts';
+import { draftOf } from '../../support/drafts.ts';
 import { ModelBuilder } from '../../support/model-builder.ts';
 import { problem } from '../../support/tensors.ts';
 
@@ -113,28 +120,56 @@ test('what a codec saves and loses, cut by cut', async () => {
 });
 
 describe('the budget', () => {
+  const budgetOf = (budget: AccuracyBudget) =>
+    new CodecBudget({ ...deps, model, samples, settings: SETTINGS, budget });
+  /** Cut after `t`. */
+  const cut = (codecs: Pick<CheckableDraft, 'codecs' | 'wire'>): CheckableDraft => ({
+    ...draftOf(model, [{ upTo: 'Sub', mode: 'whole' }, { mode: 'whole' }]),
+    ...codecs,
+  });
+
   test('exact drafts are not measured', async () => {
-    expect(await checkCodecs(deps, model, { codecs: { t: 'raw' } }, [], SETTINGS)).toEqual({ ranges: {} });
-    expect(await checkCodecs(deps, model, {}, [], SETTINGS)).toEqual({ ranges: {} });
+    const nothing = new CodecBudget({
+      ...deps,
+      model,
+      samples: [],
+      settings: SETTINGS,
+      budget: DEFAULT_BUDGET,
+    });
+    expect(await nothing.check(cut({ codecs: { t: 'raw' }, wire: { image: 'png' } }))).toEqual({
+      ranges: {},
+    });
   });
 
   test('what keeps to it has its ranges, what does not is refused with the figure', async () => {
-    const draft = { codecs: { t: 'uint8' } } as const;
-    const { ranges, accuracy } = await checkCodecs(deps, model, draft, samples, SETTINGS, {
-      relativeRms: 0.1,
-      labels: 0,
-    });
+    const draft = cut({ codecs: { t: 'uint8' } });
+    const { ranges, loss } = await budgetOf({ relativeRms: 0.1, labels: 0 }).check(draft);
     expect(ranges).toEqual({ t: { min: -1, max: 1 } });
-    expect(accuracy?.samples).toBe(3);
-    await expect(
-      checkCodecs(deps, model, draft, samples, SETTINGS, { relativeRms: 1e-9, labels: 0 }),
-    ).rejects.toEqual(problem('accuracy-refused', '1 tensor as uint8: output "logits" is off by'));
+    expect(loss).toMatchObject({ samples: 3, labels: 1, equalLabels: 3 });
+    expect(loss?.relativeRms).toBeGreaterThan(0);
+    await expect(budgetOf({ relativeRms: 1e-9, labels: 0 }).check(draft)).rejects.toEqual(
+      problem('accuracy-refused', '1 tensor as uint8: output "logits" is off by'),
+    );
+  });
+
+  test('codecs of messages count as they do on the way: every piece by its own range', async () => {
+    const lossBy = async (wire: CheckableDraft['wire'] & {}) => {
+      const { ranges, loss } = await budgetOf({ relativeRms: 1, labels: 0 }).check(cut({ wire }));
+      expect(ranges).toEqual({});
+      return loss?.relativeRms ?? 0;
+    };
+    const halves = await lossBy({ t: 'fp16' });
+    expect(halves).toBeGreaterThan(0);
+    expect(await lossBy({ t: 'uint8' })).toBeGreaterThan(halves);
   });
 
   test('answers count beside numbers', () => {
     const accuracy = { samples: 1, outputs: [], relativeRms: 0, maxRelDiff: 0, labels: 0.9 };
     expect(overBudget(accuracy, { relativeRms: 0, labels: 0.9 })).toBeUndefined();
     expect(overBudget(accuracy, { relativeRms: 0, labels: 1 })).toContain('90 % of the answers agree');
+    const twenty = { ...accuracy, samples: 20 };
+    expect(overBudget({ ...twenty, equalLabels: 18 }, { relativeRms: 0, labels: 0.9 })).toBeUndefined();
+    expect(overBudget({ ...twenty, equalLabels: 17 }, { relativeRms: 0, labels: 0.9 })).toContain('17 of 20');
   });
 });
 

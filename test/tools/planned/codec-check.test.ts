@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { OpenedModel } from '../../../services/controller/prepare.ts';
+import type { Draft } from '../../../services/core/planning/draft.ts';
 import { BlobCache } from '../../../services/core/runtime/blobs.ts';
 import type { PipelineConfig } from '../../../tools/config.ts';
 import { codecCheck, modelSource, openSource } from '../../../tools/planned/model-source.ts';
 import { temporaryFolder } from '../../support/cluster.ts';
+import { draftOf } from '../../support/drafts.ts';
 import { residualNetwork } from '../../support/networks.ts';
 import { problem } from '../../support/tensors.ts';
 
@@ -48,10 +50,21 @@ test('plans are exact unless samples are named', () => {
 });
 
 test('samples give ranges, or refuse', async () => {
-  const draft = { codecs: { b: 'uint8', f: 'fp16' } } as const;
-  const ranges = await check({ samples: '.', relativeRms: 0.5 })?.(draft);
-  expect(Object.keys(ranges ?? {})).toEqual(['b']);
-  expect(ranges?.b?.max).toBeLessThanOrEqual(1);
+  const cut = draftOf(model, [
+    { upTo: 'Tanh', mode: 'whole' },
+    { upTo: 'Add', mode: 'whole' },
+    { mode: 'whole' },
+  ]);
+  const draft: Draft = {
+    ...cut,
+    strategy: 'pipeline',
+    inFlight: 1,
+    codecs: { b: 'uint8', f: 'fp16' },
+  };
+  const checked = await check({ samples: '.', relativeRms: 0.5 })?.(draft);
+  expect(Object.keys(checked?.ranges ?? {})).toEqual(['b']);
+  expect(checked?.ranges.b?.max).toBeLessThanOrEqual(1);
+  expect(checked?.loss).toMatchObject({ samples: 1 });
   await expect(check({ samples: '.', relativeRms: 0 })?.(draft)).rejects.toEqual(
     problem('accuracy-refused', '1 tensor as uint8, 1 tensor as fp16: output "out" is off by'),
   );

@@ -42,12 +42,12 @@ test('a planner that adopts what was rehearsed writes no file for a device that 
     blobs: new BlobCache({ folder: blobs }),
   });
   let told = (_: Rehearsed): void => {};
-  // The fleet as it is, each of two devices slow and away, and each at four other speeds.
+  // The fleet as it is, each of two devices slow and away, all links at four speeds, and each device at four others.
   const all = new Promise<void>((resolve) => {
     let count = 0;
     told = (rehearsed) => {
       planner.adopt(rehearsed);
-      if (++count === 13) resolve();
+      if (++count === 17) resolve();
     };
   });
   const rehearsal = new Rehearsal({ order, told: (rehearsed) => told(rehearsed), log: createLog('test') });

@@ -4,6 +4,8 @@
 export const CPU = '100m';
 export const HUB_CPU = '250m';
 export const LINK = '200mbit';
+/** Its first 16 layers of YOLOv2. */
+export const NETWORK = 'yolov2-16';
 export const DEVICES = ['device-1', 'device-2', 'device-3', 'device-4', 'device-5', 'device-6'] as const;
 
 /** Rows and columns: of its grids the ones its figures are given for. */

@@ -16,12 +16,12 @@ import { print } from '../../output.ts';
 import { yolov2First } from '../../zoo/yolov2.ts';
 import { emulatedFleet } from '../emulated/fleet.ts';
 import { framesFor, loopRate } from '../emulated/loop-rate.ts';
-import { type BenchNetwork, openNetwork } from '../emulated/network.ts';
+import { type BenchNetwork, benchNetwork, openNetwork } from '../emulated/network.ts';
 import { planText } from '../emulated/plan-text.ts';
 import { plausibleProfile } from '../emulated/plausible-profile.ts';
 import { Rig } from '../emulated/rig.ts';
 import { arrivalsOf, type SourceLoad } from './arrivals.ts';
-import { CPU, LINK } from './conditions.ts';
+import { CPU, LINK, NETWORK } from './conditions.ts';
 
 /** Enough that it decides neither side. */
 const HUB_CPU = '400m';
@@ -63,8 +63,8 @@ export interface SourcesResult {
 type Pipelines = Readonly<Record<Binding, readonly string[]>>;
 
 /**
- * A rig of its own: eight devices. `known`: a profile of such a device with other sizes of the same layers, which is
- * enough for plans that are made by hand; absent: one is measured.
+ * A rig of its own: eight devices. Plans made by hand are predicted by the profile that the other parts have, of the same
+ * layers in other sizes. `known`: that profile, where they have measured it already.
  */
 export async function measureSources(repetitions: number, known?: Profile): Promise<SourcesResult> {
   const network = await openNetwork({
@@ -75,7 +75,7 @@ export async function measureSources(repetitions: number, known?: Profile): Prom
   const rig = new Rig({ devices: DEVICES, cpu: CPU, hubCpu: HUB_CPU, link: LINK, sharedForms: true });
   try {
     await rig.start();
-    const profile = known ?? (await plausibleProfile(rig, network));
+    const profile = known ?? (await plausibleProfile(rig, await benchNetwork(NETWORK)));
     rig.cluster.unlimit();
     await rig.startServices();
     const fleet = emulatedFleet({

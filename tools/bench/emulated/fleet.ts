@@ -1,6 +1,6 @@
 /** The emulated machines as the planner sees them: from a measured profile, the links that were set, and what the hub was seen to take. */
 
-import { type Fleet, HUB_BYTE_MS } from '../../../services/core/planning/cost/fleet.ts';
+import { type Fleet, HUB_BYTE_MS, HUB_MESSAGE_MS } from '../../../services/core/planning/cost/fleet.ts';
 import { fleetOf } from '../../../services/core/planning/cost/fleet-of.ts';
 import type { Devices } from '../../../services/core/schema/generated/devices.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
@@ -35,8 +35,6 @@ export interface FleetOptions {
 /** What a shaped link carries beside TCP's and MQTT's own bytes: 191 of 200 Mbit/s. */
 const USEFUL = 0.955;
 const LINK_LATENCY_MS = 0.3;
-/** Processor milliseconds of the hub per message: dispatch, gather, timers. */
-const HUB_MESSAGE_MS = 0.25;
 
 const AIR = 'air';
 

@@ -1,6 +1,7 @@
-/** How long each cell of a bench took, and the whole of it, printed beside the figures: a whole bench has a limit. */
+/** How long each cell of a bench took, printed beside the figures, and the whole of it, which has a limit. */
 
 import { print } from '../../output.ts';
+import { atMost, type Target } from '../report.ts';
 
 /** Of every bench with all its cells. */
 const LIMIT_S = 1200;
@@ -22,8 +23,8 @@ export class Stopwatch {
   }
 
   /** For the end of a bench. */
-  get total(): string {
-    return `the whole bench took ${this.#since(this.#began)} s of at most ${LIMIT_S}`;
+  get total(): Target {
+    return atMost('the bench took, s', LIMIT_S, this.#since(this.#began));
   }
 
   #since(began: number): number {

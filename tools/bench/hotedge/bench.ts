@@ -50,7 +50,7 @@ export async function benchHotEdge(flags: HotEdgeFlags): Promise<BenchReport> {
         unequal.map(({ result }) => result),
       ),
     );
-    print(`picture: ${svg}; ${watch.total}`);
+    print(`picture: ${svg}`);
     return {
       bench: 'hotedge',
       cells: [...equal, ...unequal.flatMap((outcome) => outcome.cells)].map(({ interval, n, ...cell }) => ({
@@ -58,7 +58,7 @@ export async function benchHotEdge(flags: HotEdgeFlags): Promise<BenchReport> {
         ...namedInterval(interval, n),
         n,
       })),
-      targets: [...targetsOf(equal), ...unequalTargets(unequal.map(({ result }) => result))],
+      targets: [...targetsOf(equal), ...unequalTargets(unequal.map(({ result }) => result)), watch.total],
     };
   } finally {
     for (const each of rigs.beside.values()) await each.stop();

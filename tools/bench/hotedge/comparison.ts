@@ -10,7 +10,15 @@ import { intervalText, medianInterval } from '../emulated/interval.ts';
 import { planText } from '../emulated/plan-text.ts';
 import { rounded } from '../report.ts';
 import { type Cell, runsBeside } from './cells.ts';
-import { ASIDE, type CellDraft, type Forms, ourDrafts, paperDrafts, type WrittenPlans } from './plans.ts';
+import {
+  ASIDE,
+  type CellDraft,
+  type Forms,
+  isPapers,
+  ourDrafts,
+  paperDrafts,
+  type WrittenPlans,
+} from './plans.ts';
 import { blocksText, DEVICES, type Framed, type HotEdgeRig, type PlanRun } from './rig.ts';
 import type { CellResult } from './targets.ts';
 
@@ -88,10 +96,9 @@ export class Comparison {
     return show(cell, runs);
   }
 
-  #rigOf(cell: Cell, { plan }: CellDraft): HotEdgeRig {
+  #rigOf(cell: Cell, plan: CellDraft): HotEdgeRig {
     const { rig, beside } = this.#deps;
-    const isPapers = plan === 'pipeline' || plan === 'parallel';
-    return (isPapers && runsBeside(cell) ? beside.get(cell.cpu) : undefined) ?? rig;
+    return (isPapers(plan) && runsBeside(cell) ? beside.get(cell.cpu) : undefined) ?? rig;
   }
 
   #of(cell: Cell): readonly CellPlan[] {

@@ -63,12 +63,17 @@ export interface CellDraft {
   readonly draft: Draft;
 }
 
-/** The papers' two plans. */
+/** The papers' two plans, as they are called in tables. */
+const PAPERS: Readonly<Record<string, FixedPlan>> = { pipeline: PIPELINE, parallel: PARALLEL };
+
+export function isPapers({ plan }: CellDraft): boolean {
+  return plan in PAPERS;
+}
+
 export function paperDrafts({ numbers }: Forms, fleet: Fleet): CellDraft[] {
-  return [
-    { plan: 'pipeline', form: numbers, draft: draftOf(numbers.space, fleet, PIPELINE) },
-    { plan: 'parallel', form: numbers, draft: draftOf(numbers.space, fleet, PARALLEL) },
-  ];
+  return Object.entries(PAPERS).map(([plan, fixed]) => {
+    return { plan, form: numbers, draft: draftOf(numbers.space, fleet, fixed) };
+  });
 }
 
 const HUB_IDLE = 'ours, hub idle';

@@ -4,6 +4,7 @@
  */
 
 import { writeFileSync } from 'node:fs';
+import type { Draft } from '../../../services/core/planning/draft.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import { print, table } from '../../output.ts';
 import { chosenValues } from '../emulated/cell-names.ts';
@@ -43,15 +44,13 @@ export async function benchThroughput(flags: ThroughputFlags): Promise<BenchRepo
   const outcomes: Outcome[] = [];
   for (const name of chosen.network) {
     const network = await benchNetwork(name);
-    let profile: Profile | undefined;
-    // On the first devices there are, before anything else runs.
-    const profiled = async (rig: Rig): Promise<Profile> => {
-      profile ??= await watch.time(`${name}, profiled`, () => plausibleProfile(rig, network));
-      return profile;
-    };
+    // On a device with ample memory, whatever memory the cells have.
+    const profile = await watch.time(`${name}, profiled`, () =>
+      withRig(1, 'ample', (rig) => plausibleProfile(rig, network)),
+    );
     for (const memory of chosen.memory) {
       const counts = chosen.devices.map(Number);
-      const found = await measureGroup({ network, profiled, memory, counts, repetitions, watch });
+      const found = await measureGroup({ network, profile, memory, repetitions, watch }, counts);
       outcomes.push(...found);
       showGroup(found);
     }
@@ -60,11 +59,11 @@ export async function benchThroughput(flags: ThroughputFlags): Promise<BenchRepo
   const failed = outcomes.filter((outcome) => 'reason' in outcome);
   const svg = flags.svg ?? 'throughput.svg';
   writeFileSync(svg, throughputPlot(results));
-  print(`picture: ${svg}; ${watch.total}`);
+  print(`picture: ${svg}`);
   return {
     bench: 'throughput',
     cells: outcomes.map(cellOf),
-    targets: throughputTargets(results, failed),
+    targets: [...throughputTargets(results, failed), watch.total],
   };
 }
 
@@ -124,44 +123,50 @@ async function withRig<T>(devices: number, memory: Memory, use: (rig: Rig) => Pr
 
 interface Group {
   readonly network: BenchNetwork;
-  readonly profiled: (rig: Rig) => Promise<Profile>;
+  readonly profile: Profile;
   readonly memory: Memory;
-  readonly counts: readonly number[];
   readonly repetitions: number;
   readonly watch: Stopwatch;
 }
 
-/** Cells of one network and memory share a rig; after a failed one nothing more can be measured on it, and the rest have another. */
-async function measureGroup(group: Group): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
-  while (outcomes.length < group.counts.length) {
-    const counts = group.counts.slice(outcomes.length);
-    const found = await withRig(Math.max(...counts), group.memory, (rig) =>
-      measureUntilFailed({ ...group, counts }, rig),
-    );
-    outcomes.push(...found);
-  }
-  return outcomes;
+/** A plan for so many devices. */
+interface Planned {
+  readonly count: number;
+  readonly draft: Draft;
 }
 
-/** A plan that does not fit is no failure of the rig: the next cell is measured on it. */
+/**
+ * Cells of one network and memory share a rig; after a failed one nothing more can be measured on it, and the rest have
+ * another. Those that no plan fits need none.
+ */
+async function measureGroup(group: Group, counts: readonly number[]): Promise<Outcome[]> {
+  const { network, memory } = group;
+  const planned: Planned[] = [];
+  const outcomes = new Map<number, Outcome>();
+  for (const count of counts) {
+    const draft = planStream(network, streamFleet(group, count));
+    if (typeof draft !== 'string') planned.push({ count, draft });
+    else outcomes.set(count, { network: network.model.name, devices: count, memory, reason: draft });
+  }
+  while (planned.length > 0) {
+    const most = Math.max(...planned.map(({ count }) => count));
+    const found = await withRig(most, memory, (rig) => measureUntilFailed(group, planned, rig));
+    for (const outcome of found) outcomes.set(outcome.devices, outcome);
+    planned.splice(0, found.length);
+  }
+  return counts.flatMap((count) => outcomes.get(count) ?? []);
+}
+
 async function measureUntilFailed(
-  { network, profiled, memory, counts, repetitions, watch }: Group,
+  { network, profile, memory, repetitions, watch }: Group,
+  planned: readonly Planned[],
   rig: Rig,
 ): Promise<Outcome[]> {
-  const of = { network, memory, profile: await profiled(rig) };
-  const name = network.model.name;
-  const streams = new Streams({ ...of, rig });
+  const { name } = network.model;
+  const streams = new Streams({ network, memory, profile, rig });
+  await watch.time(`${name}, ${memory}, started`, () => streams.start());
   const outcomes: Outcome[] = [];
-  let isStarted = false;
-  for (const count of counts) {
-    const draft = planStream(network, streamFleet(of, count));
-    if (typeof draft === 'string') {
-      outcomes.push({ network: name, devices: count, memory, reason: draft });
-      continue;
-    }
-    if (!isStarted) await watch.time(`${name}, ${memory}, started`, () => streams.start());
-    isStarted = true;
+  for (const { count, draft } of planned) {
     const outcome = await watch.time(`${name}, ${count}, ${memory}`, () =>
       streams.measure(draft, count, repetitions),
     );

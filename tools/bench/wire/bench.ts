@@ -18,7 +18,7 @@ import { Comparison, type ComparisonDeps } from './comparison.ts';
 import { Losses } from './losses.ts';
 import { chosenNetworks, openWireNetwork, type WireNetwork } from './networks.ts';
 import { benchPhotos, type Photos } from './photos.ts';
-import { CellPlans } from './plans.ts';
+import { BUDGET, CellPlans } from './plans.ts';
 import { wirePlot } from './plot.ts';
 import { WireRig } from './rig.ts';
 import { Swing } from './swing.ts';
@@ -201,6 +201,9 @@ function cellOf(row: Row): ReportCell {
     network: row.network,
     link: row.wire,
     accuracy: row.accuracy,
+    ...(row.accuracy === 'budgeted'
+      ? { budgetRelativeRms: BUDGET.relativeRms, budgetLabels: BUDGET.labels }
+      : {}),
     plan: row.mode,
     medianMs: rounded(row.oursMs),
     ...namedInterval(interval, n),

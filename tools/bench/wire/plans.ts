@@ -7,16 +7,16 @@ import {
 } from '../../../services/controller/prepare.ts';
 import type { Fleet } from '../../../services/core/planning/cost/fleet.ts';
 import type { Draft, Strategy } from '../../../services/core/planning/draft.ts';
-import { search, type WireOptions } from '../../../services/core/planning/search/search.ts';
+import { search } from '../../../services/core/planning/search/search.ts';
 import type { BlobCache } from '../../../services/core/runtime/blobs.ts';
 import { asTilepipeError } from '../../../services/core/runtime/errors.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import type { Executor } from '../../../services/worker/executor/executor.ts';
-import { type AccuracyBudget, type CheckedCodecs, checkCodecs } from '../../accuracy/budget.ts';
+import { type AccuracyBudget, CodecBudget } from '../../accuracy/budget.ts';
 import { calibrate } from '../../accuracy/calibrate.ts';
 import { millicores } from '../../emulate/units.ts';
 import { print } from '../../output.ts';
-import { tensorsAtCuts } from '../../plan/within-budget.ts';
+import { LEVELS, tensorsAtCuts } from '../../plan/within-budget.ts';
 import { emulatedFleet } from '../emulated/fleet.ts';
 import {
   type Accuracy,
@@ -52,24 +52,15 @@ const STRATEGIES: Readonly<Record<PlanKind, readonly Strategy[]>> = {
   halo: ['halo'],
   merge: ['parallel'],
 };
-/** Codecs tried, those that save most first. */
-const LEVELS: readonly NonNullable<WireOptions['lossy']>[] = [
-  ['fp16', 'uint8', 'jpeg'],
-  ['fp16', 'uint8'],
-  ['fp16'],
-  [],
-];
-/** JPEG alone is seen to cost 4 % in a network of random weights, and no label. */
+/** Wider than a pipeline's own by default, for most of the networks have random weights; labels of 19 of 20 photos are equal. */
 export const BUDGET: AccuracyBudget = { relativeRms: 0.06, labels: 0.95 };
-/** Photos that codecs are calibrated and checked on before they run, and of those that are deflated. */
-const CHECKED = 7;
+/** Photos that are deflated. */
 const DEFLATED = 2;
 
 export class CellPlans {
   readonly #deps: PlansDeps;
   #ratios: ReadonlyMap<string, number> | undefined;
-  /** By the codecs of a plan. */
-  readonly #checked = new Map<string, Promise<CheckedCodecs>>();
+  readonly #budgets = new Map<Form, CodecBudget>();
 
   constructor(deps: PlansDeps) {
     this.#deps = deps;
@@ -121,7 +112,7 @@ export class CellPlans {
           wire: { lossy, ratios },
           ...(kind === undefined ? {} : { strategies: STRATEGIES[kind] }),
         });
-        const { ranges } = await this.#check(form, draft);
+        const { ranges } = await this.#budgetOf(form).check(draft);
         return { form, draft: { ...draft, ranges } };
       } catch (error) {
         const { code, message } = asTilepipeError(error);
@@ -133,24 +124,21 @@ export class CellPlans {
     return undefined;
   }
 
-  /** Rejects with `accuracy-refused`. */
-  #check(form: Form, draft: Draft): Promise<CheckedCodecs> {
+  #budgetOf(form: Form): CodecBudget {
     const { executor, blobs, network } = this.#deps;
-    const key = JSON.stringify([form.kind, draft.codecs]);
-    const known = this.#checked.get(key);
+    const { model, samples } = form;
+    const known = this.#budgets.get(form);
     if (known !== undefined) return known;
-    const few = form.samples.slice(0, CHECKED);
-    // Codecs of messages are measured as they run: taken for whole tensors they would seem to lose far more.
-    const checking = checkCodecs(
-      { executor, blobs },
-      form.model,
-      { codecs: draft.codecs ?? {} },
-      few,
-      network.answer,
-      BUDGET,
-    );
-    this.#checked.set(key, checking);
-    return checking;
+    const made = new CodecBudget({
+      executor,
+      blobs,
+      model,
+      samples,
+      settings: network.answer,
+      budget: BUDGET,
+    });
+    this.#budgets.set(form, made);
+    return made;
   }
 
   /** How many times smaller deflate makes tensors; the same whatever the input is given as. */

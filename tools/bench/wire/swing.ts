@@ -7,6 +7,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { simulate } from '../../../services/core/planning/simulate/simulate.ts';
 import { median } from '../../../services/core/runtime/quantile.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import type { FrameTimes } from '../../emulate/hub-messages.ts';
@@ -16,8 +17,8 @@ import { seededRandom } from '../../input.ts';
 import { print, table } from '../../output.ts';
 import { emulatedDevices } from '../emulated/fleet.ts';
 import { rounded } from '../report.ts';
-import { CPU } from './cells.ts';
-import { Comparison, type ComparisonDeps } from './comparison.ts';
+import { CPU, type Wire } from './cells.ts';
+import { Comparison, type ComparisonDeps, type RolledOut } from './comparison.ts';
 import type { Photos } from './photos.ts';
 import { BUDGET, planMode } from './plans.ts';
 import { DEVICES, FRAME_MS, FRAMES, QUOTA } from './rig.ts';
@@ -37,6 +38,8 @@ const SEED = 4;
 const UNCOUNTED = 1;
 const ORACLE_RUNS = 3;
 const ATTEMPTS = 3;
+/** Plans for what may become of the devices are made beforehand, their codecs checked on photos. */
+const REHEARSED_MS = 900_000;
 
 /** The best fixed plan at one level. */
 interface Best {
@@ -67,8 +70,8 @@ export class Swing {
     rig.cluster.unlimit();
     await rig.announced(PIPELINE);
     await this.#follow(folder);
-    await rig.cluster.whenQuiet();
-    rig.join({ name: '200mbit', mbit: LEVELS[0] });
+    await rig.cluster.whenQuiet(REHEARSED_MS);
+    rig.join(wireOf(LEVELS[0]));
     const sample = network.forms.at(-1)?.samples[0];
     for (let frame = 0; frame < UNCOUNTED; frame++) await rig.frame(PIPELINE, sample?.inputs);
     const levels = levelsFor(60_000 * minutes, LEVELS, seededRandom(SEED));
@@ -91,7 +94,7 @@ export class Swing {
       for (const timer of timers) clearTimeout(timer);
     }
     const relative = frames.map((frame) => ({ ...frame, endedAt: frame.endedAt - began }));
-    const changes = await this.#changes(relative, levels);
+    const changes = await this.#changes(relative, levels, began);
     showLevels(relative, levels, best);
     for (const [at, message] of lost.entries()) print(`lost ${at + 1}: ${message}`);
     rig.cluster.unlimit();
@@ -107,31 +110,34 @@ export class Swing {
     };
   }
 
-  /** Of every level: the best of what the planner would choose for any of them. */
+  /** Of every level: the best of what the planner would choose for any of them, as measured. */
   async #oracle(): Promise<Map<number, Best>> {
-    const { rig } = this.#deps;
+    const { rig, plans: cells } = this.#deps;
     const comparison = new Comparison(this.#deps);
-    const plans = new Map<string, { mode: string; inputs: Parameters<typeof rig.frame>[1] }>();
+    const plans = new Map<string, RolledOut>();
     for (const mbit of LEVELS) {
-      const plan = await comparison.rollOut({ wire: { name: '200mbit', mbit }, accuracy: 'budgeted' });
-      if (plan === undefined) continue;
-      const { prepared, form } = plan;
-      plans.set(prepared.plan.pipeline, { mode: planMode(prepared.plan), inputs: form.samples[0]?.inputs });
+      const plan = await comparison.rollOut({ wire: wireOf(mbit), accuracy: 'budgeted' });
+      if (plan !== undefined) plans.set(plan.prepared.plan.pipeline, plan);
     }
     const best = new Map<number, Best>();
     for (const mbit of LEVELS) {
-      rig.join({ name: '200mbit', mbit });
-      for (const [pipeline, { mode, inputs }] of plans) {
+      const fleet = cells.fleet(wireOf(mbit));
+      const predicted = [...plans.values()]
+        .map((plan) => ({ plan, ms: simulate(plan.draft.blocks, fleet, ONE_FRAME).latency.median }))
+        .sort((a, b) => a.ms - b.ms);
+      rig.join(wireOf(mbit));
+      for (const { plan, ms: expected } of predicted) {
+        // Minutes on a slow link, whose strips would be in the way of the next.
+        if (expected > HOPELESS * (predicted[0]?.ms ?? 0)) break;
+        const { plan: document } = plan.prepared;
         const times: number[] = [];
         for (let run = -UNCOUNTED; run < ORACLE_RUNS; run++) {
-          const { roundTripMs } = await rig.frame(pipeline, inputs);
+          const { roundTripMs } = await rig.frame(document.pipeline, plan.form.samples[0]?.inputs);
           if (run >= 0) times.push(roundTripMs);
-          // What takes far longer than the best need not be known better.
-          if (roundTripMs > HOPELESS * (best.get(mbit)?.ms ?? Number.POSITIVE_INFINITY)) break;
         }
-        const ms = times.length === 0 ? Number.POSITIVE_INFINITY : median(times);
+        const ms = median(times);
         if (ms < (best.get(mbit)?.ms ?? Number.POSITIVE_INFINITY))
-          best.set(mbit, { ms, plan: `${mode} (${pipeline})` });
+          best.set(mbit, { ms, plan: `${planMode(document)} (${document.pipeline})` });
       }
     }
     return best;
@@ -170,26 +176,47 @@ export class Swing {
     );
   }
 
-  /** Prints when the plan changed, and to what; how often. */
-  async #changes(frames: readonly FrameTimes[], levels: readonly Level[]): Promise<number> {
-    const announced = await this.#deps.rig.announced(PIPELINE);
-    const modes = new Map(announced.map(({ digest, plan }) => [digest, planMode(plan)]));
+  /** Prints when the plan changed, to what and why, and when frames went on by a fallback; how many changes there were. */
+  async #changes(frames: readonly FrameTimes[], levels: readonly Level[], began: number): Promise<number> {
+    const { rig } = this.#deps;
+    const announced = await rig.announced(PIPELINE);
+    const modes = new Map<string, string>();
+    for (const { fallback } of announced)
+      if (fallback !== undefined) modes.set(fallback.digest, `fallback: ${planMode(fallback.plan)}`);
+    for (const { digest, plan } of announced) modes.set(digest, planMode(plan));
+    const named = (plan: string): string => `${modes.get(plan) ?? ''} ${plan.slice(0, 8)}`;
+    const mbitAt = (at: number): number | string => levels.findLast(({ from }) => from <= at)?.mbit ?? '';
+    const changes = (await rig.hub.changes(PIPELINE)).filter(({ at }) => at >= began);
+    const rows = changes.map(({ at, digest, why, fromMs, toMs, factors }): [number, string[]] => {
+      const links = DEVICES.map((device) =>
+        ((LEVELS[0] / (factors[device]?.link ?? 1)) as number).toFixed(1),
+      );
+      const reason = `${why}: ${rounded(fromMs)} to ${rounded(toMs)} ms a frame`;
+      return [at - began, ['announced', named(digest), reason, links.join(' ')]];
+    });
     let before: string | undefined;
-    const rows: (string | number)[][] = [];
     for (const { plan, endedAt } of frames) {
-      if (plan === before) continue;
-      const level = levels.findLast(({ from }) => from <= endedAt);
-      rows.push([(endedAt / 1000).toFixed(1), level?.mbit ?? '', modes.get(plan) ?? '', plan.slice(0, 8)]);
+      if (plan !== before) rows.push([endedAt, ['first result', named(plan), '', '']]);
       before = plan;
     }
+    rows.sort(([a], [b]) => a - b);
     print('\nplans of the swinging link');
-    print(table(['first result at, s', 'Mbit/s then', 'mode', 'plan'], rows));
-    return Math.max(0, rows.length - 1);
+    print(
+      table(
+        ['at, s', 'Mbit/s then', '', 'plan', 'why', 'links taken for, Mbit/s'],
+        rows.map(([at, texts]) => [(at / 1000).toFixed(1), mbitAt(at), ...texts]),
+      ),
+    );
+    return changes.length;
   }
 }
 
-/** Times the best of a level. */
+/** Times what the best is expected to take at a level. */
 const HOPELESS = 3;
+const ONE_FRAME = { frames: 1, inFlight: 1, binding: 'late' } as const;
+
+/** Every device and the hub on a cable of that speed. */
+const wireOf = (mbit: number): Wire => ({ name: '200mbit', mbit });
 
 function showLevels(
   frames: readonly FrameTimes[],

@@ -17,8 +17,13 @@ export type WatchRequest =
 /** Beside the request, where the broker is. */
 export type WatchMessage = WatchRequest & { readonly broker: string };
 
+interface AnnouncedAs {
+  readonly digest: string;
+  readonly plan: Plan;
+}
+
 export interface WatchAnswer {
   readonly tensors?: readonly TensorData[];
-  readonly plans?: readonly { readonly digest: string; readonly plan: Plan }[];
+  readonly plans?: readonly (AnnouncedAs & { readonly fallback?: AnnouncedAs })[];
   readonly error?: string;
 }

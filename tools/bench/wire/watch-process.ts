@@ -19,9 +19,10 @@ async function connected(url: string): Promise<Connections> {
     control,
     topics,
     parse: parseAnnouncement,
-    announced: ({ pipeline, digest, announcement: { plan } }) => {
+    announced: ({ pipeline, digest, announcement: { plan, fallback } }) => {
       const known = plans.get(pipeline) ?? [];
-      if (known.at(-1)?.digest !== digest) plans.set(pipeline, [...known, { digest, plan }]);
+      if (known.at(-1)?.digest !== digest)
+        plans.set(pipeline, [...known, { digest, plan, ...(fallback === undefined ? {} : { fallback }) }]);
     },
     withdrawn: () => {},
     rejected: () => {},

@@ -20,6 +20,7 @@ export interface AdviceRemarks {
     readonly samples?: number;
     readonly relativeRms?: number;
     readonly labels?: number;
+    readonly equalLabels?: number;
     readonly refused?: readonly string[];
   };
 }

@@ -4,7 +4,15 @@ import { TilepipeError } from '../../runtime/errors.ts';
 import type { Devices } from '../../schema/generated/devices.ts';
 import type { Profile } from '../../schema/generated/profile.ts';
 import { MBIT, parseSize } from '../units.ts';
-import { type Device, type Fleet, HUB_BYTE_MS, type Hub, type KindCost, type Medium } from './fleet.ts';
+import {
+  type Device,
+  type Fleet,
+  HUB_BYTE_MS,
+  HUB_MESSAGE_MS,
+  type Hub,
+  type KindCost,
+  type Medium,
+} from './fleet.ts';
 import { LEAN_OVERHEAD } from './worker-memory.ts';
 
 type DeviceEntry = Devices['devices'][number];
@@ -12,8 +20,6 @@ type MediumEntry = NonNullable<Devices['media']>[number];
 
 /** Milliseconds a message takes where nothing else is said: a wired home network. */
 const LATENCY_MS = 0.5;
-/** Milliseconds of the hub per message. */
-const MESSAGE_MS = 0.25;
 
 /**
  * What follows the answer of a task takes a processor as long as so many bytes do: 2 ms where a byte takes 1.5 ns. Workers
@@ -101,7 +107,7 @@ export function fleetOf({ hub = {}, media = [], devices }: Devices): Fleet {
 }
 
 function hubOf(
-  { medium, messageMs = MESSAGE_MS, byteMs = HUB_BYTE_MS }: NonNullable<Devices['hub']>,
+  { medium, messageMs = HUB_MESSAGE_MS, byteMs = HUB_BYTE_MS }: NonNullable<Devices['hub']>,
   media: ReadonlyMap<string, Medium>,
 ): Hub {
   if (medium === undefined) return { messageMs, byteMs };

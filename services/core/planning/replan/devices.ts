@@ -38,8 +38,6 @@ const TRIAL_MS = 30_000;
 const LONGEST_TRIAL_MS = 1_800_000;
 /** Slower than the others by this much, it was wrong. */
 const STILL_SLOW = 1.5;
-/** Short tasks that seem faster than the device was, by more than this, must go on seeming so for a trial's time. */
-const NOISE = 1.5;
 
 interface Known {
   readonly speed: SpeedFactor;
@@ -48,8 +46,6 @@ interface Known {
   silence: number;
   silentSince: number;
   trialMs: number;
-  /** Since when its short tasks have seemed faster than it was. */
-  fastSince: number | undefined;
 }
 
 export interface DevicesOptions {
@@ -96,16 +92,18 @@ export class Devices {
     const now = this.#now();
     known.silence = 0;
     const typical = this.#typical(now);
-    const ratio = computeMs / profiledMs;
-    const doubtful = short && ratio * NOISE < (known.speed.value ?? typical);
-    if (telling && !doubtful) known.fastSince = undefined;
-    if (doubtful && telling) this.#doubt(known, ratio, now);
-    else if (profiledMs > 0 && telling) {
-      if (now - known.speed.lastAt > known.trialMs) this.#judge(known, ratio > STILL_SLOW * typical);
-      known.speed.add(ratio, now);
+    if (profiledMs > 0 && telling) {
+      const ratio = computeMs / profiledMs;
+      if (short) this.#readShort(known, ratio, typical, now);
+      else this.#readLong(known, ratio, typical, now);
     }
     const slower = (known.speed.value ?? typical) / typical;
     if (restMs !== undefined) known.link.add(task, restMs, slower, now);
+  }
+
+  /** No task tells of a device's link at the moment, and it was seen to be so many times slower than profiled. */
+  linkSeen(device: string, factor: number): void {
+    this.#of(device).link.seen(factor, this.#now());
   }
 
   /** Tasks that take longer than they should. Where most devices have such tasks it is not the devices. */
@@ -173,20 +171,23 @@ export class Devices {
     return middle(recent.flatMap(({ speed }) => speed.value ?? []));
   }
 
-  /** Such readings count once they have gone on for long enough, and then for no more than that all is as profiled. */
-  #doubt(known: Known, ratio: number, now: number): void {
-    known.fastSince ??= now;
-    if (now - known.fastSince < known.trialMs) return;
-    known.speed.add(Math.max(1, ratio), now);
-    const { value } = known.speed;
-    if (value === undefined || value > NOISE) return;
-    known.fastSince = undefined;
-    known.trialMs = Math.min(LONGEST_TRIAL_MS, known.trialMs * 2);
+  #readLong(known: Known, ratio: number, typical: number, now: number): void {
+    this.#judge(known, now - known.speed.lastAt, ratio > STILL_SLOW * typical);
+    known.speed.add(ratio, now);
   }
 
-  /** It is used again after a time without. */
-  #judge(known: Known, stillSlow: boolean): void {
-    known.trialMs = stillSlow ? Math.min(LONGEST_TRIAL_MS, known.trialMs * 2) : TRIAL_MS;
+  #readShort(known: Known, ratio: number, typical: number, now: number): void {
+    const unusedMs = now - known.speed.lastAt;
+    const recovered = known.speed.addShort(ratio, now, { typical, waitMs: known.trialMs });
+    if (recovered === undefined) this.#judge(known, unusedMs, ratio > STILL_SLOW * typical);
+    // To believe it is a trial too.
+    else if (recovered) known.trialMs = longer(known.trialMs);
+  }
+
+  /** It is used, perhaps again after a time without; infinite: for the first time. */
+  #judge(known: Known, unusedMs: number, stillSlow: boolean): void {
+    if (unusedMs > known.trialMs && unusedMs < Number.POSITIVE_INFINITY)
+      known.trialMs = stillSlow ? longer(known.trialMs) : TRIAL_MS;
   }
 
   #of(id: string): Known {
@@ -198,10 +199,13 @@ export class Devices {
         silence: 0,
         silentSince: 0,
         trialMs: TRIAL_MS,
-        fastSince: undefined,
       };
       this.#known.set(id, known);
     }
     return known;
   }
+}
+
+function longer(trialMs: number): number {
+  return Math.min(LONGEST_TRIAL_MS, 2 * trialMs);
 }

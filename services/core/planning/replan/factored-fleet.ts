@@ -13,14 +13,17 @@ export interface Factors {
 
 export function factoredFleet({ hub, media, devices }: Fleet, { present, speed, link }: Factors): Fleet {
   const there = devices.filter(({ id }) => present.has(id));
+  const linked = there.filter(({ medium }) => medium !== undefined);
+  // By which all of them are slower at least: it may be the hub's own link as well as each of theirs.
+  const common = Math.min(...linked.map(({ id }) => link(id)));
+  const slower = (name: string): number => {
+    const users = linked.filter(({ medium }) => medium === name);
+    if (users.length === 0) return name === hub.medium && linked.length > 0 ? Math.max(1, common) : 1;
+    return middle(users.map(({ id }) => link(id)));
+  };
   return {
     hub,
-    media: new Map(
-      [...media].map(([name, medium]) => {
-        const users = there.filter((device) => device.medium === name);
-        return [name, slowerMedium(medium, middle(users.map(({ id }) => link(id))))];
-      }),
-    ),
+    media: new Map([...media].map(([name, medium]) => [name, slowerMedium(medium, slower(name))])),
     devices: there.map((device) => slowerDevice(device, speed(device.id))),
   };
 }

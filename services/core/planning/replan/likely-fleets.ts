@@ -7,8 +7,10 @@ import { factoredFleet } from './factored-fleet.ts';
 const ABOUT = [2, 3, 5, 7] as const;
 /** HotEdge'19 slows a device down to a quarter. */
 const SLOW = 4;
+/** Times by which all links become slower: from 200 Mbit/s to 0.8. */
+const FAR = [4, 16, 64, 256] as const;
 
-/** Each device once slow and once away; the fleet as it is comes first. */
+/** Each device once slow and once away, then all links slower; the fleet as it is comes first. */
 export function* likelyFleets(fleet: Fleet): Generator<Fleet> {
   yield fleet;
   const ids = fleet.devices.map(({ id }) => id);
@@ -19,6 +21,9 @@ export function* likelyFleets(fleet: Fleet): Generator<Fleet> {
     const others = new Set(ids.filter((each) => each !== id));
     yield factoredFleet(fleet, { present: others, speed: () => 1, link });
   }
+  if (fleet.devices.every(({ medium }) => medium === undefined)) return;
+  for (const slower of FAR)
+    yield factoredFleet(fleet, { present: new Set(ids), speed: () => 1, link: () => slower });
 }
 
 /** Each device once at other speeds than that; for these the cuts of plans for likely fleets will do. */

@@ -51,6 +51,11 @@ export class LinkFactor {
     this.#witness(ratio > 1 ? Math.max(1, ratio / Math.max(1, slower)) : ratio, now);
   }
 
+  /** Without a task: it was seen to be so many times slower than profiled. */
+  seen(factor: number, now: number): void {
+    this.#factor.add(factor, now);
+  }
+
   #witness(ratio: number, now: number): void {
     const moment = this.#moment;
     if (moment !== undefined && now - moment.since < MOMENT_MS) {

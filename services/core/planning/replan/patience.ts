@@ -24,9 +24,12 @@ export class Patience {
     this.#waitMs = waitMs;
   }
 
-  /** Milliseconds until a change that saves this share of a frame's time is allowed; 0: now. */
-  left(now: number, saves: number): number {
-    const level = saves > FAR_MORE * this.#saved ? Math.min(1, this.#level) : this.#level;
+  /**
+   * Milliseconds until a change that saves this share of a frame's time is allowed; 0: now. `other`: things are of another
+   * kind than at the last change, whatever it saved.
+   */
+  left(now: number, saves: number, other = false): number {
+    const level = other || saves > FAR_MORE * this.#saved ? Math.min(1, this.#level) : this.#level;
     return Math.max(0, this.#at + this.#wait(level) - now);
   }
 

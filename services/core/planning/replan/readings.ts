@@ -12,7 +12,7 @@ export interface PlanExpectations {
   readonly digest: string;
   /** By task. */
   readonly tasks: ReadonlyMap<string, ExpectedTask>;
-  /** Tasks that one frame runs. */
+  /** Tasks of one frame whose answers are told: those that dispatchers hand out. */
   readonly tasksPerFrame: number;
 }
 
@@ -44,9 +44,9 @@ export function expectationsOf(digest: string, plan: Plan, draft: Draft): PlanEx
     ),
   );
   let runs = 0;
-  for (const { id, kind, block, index, replica, devices } of plan.tasks) {
+  for (const { id, kind, block, index, replica, devices, gather } of plan.tasks) {
     if (kind !== 'run' || block === undefined) continue;
-    runs += replica === undefined ? 1 : 1 / (plan.replicas ?? 1);
+    if (gather !== 'worker') runs += replica === undefined ? 1 : 1 / (plan.replicas ?? 1);
     const task = parts.get(`${block} ${index ?? 0}`);
     if (task !== undefined) tasks.set(id, devices === undefined ? task : { ...task, devices });
   }

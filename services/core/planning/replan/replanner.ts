@@ -44,6 +44,11 @@ const SWITCH_MS = 500;
 const SAME = 1.15;
 /** As long as devices are as fast as each other as they were: all of them together may be this much slower, or faster. */
 const TOGETHER = 1.5;
+/**
+ * A link that carries so many times more or less than when the plan was last changed is another link: with a plan for the
+ * one a frame takes many times as long on the other, so that these are no ups and downs to wait for.
+ */
+const OTHER_LINK = 4;
 /** Age at which frames count half for their rate. */
 const RATE_MS = 4_000;
 
@@ -56,6 +61,10 @@ export class Replanner {
   /** Factors by device when planning last came to nothing. */
   #looked: ReturnType<Devices['factors']> | undefined;
   #lookedRate = 0;
+  /** Factors by device when it was last decided to change the plan. */
+  #decided: ReturnType<Devices['factors']> = new Map();
+  /** The same when the plan was changed. */
+  #changedAt: ReturnType<Devices['factors']> = new Map();
   /** When a change that pays need wait no longer. */
   #dueAt = Number.POSITIVE_INFINITY;
   #frames = 0;
@@ -95,6 +104,11 @@ export class Replanner {
     for (const reading of readings) this.#devices.read(reading);
   }
 
+  /** A device's link was looked at: it is so many times slower than profiled. */
+  linkSeen(id: string, factor: number): void {
+    this.#devices.linkSeen(id, factor);
+  }
+
   /** Tasks have not ended that should have. */
   overdue(readings: readonly RunningReading[]): void {
     this.#devices.running(readings);
@@ -131,11 +145,12 @@ export class Replanner {
     if (possible !== undefined && !this.#isNews(factors)) return undefined;
     const fleet = this.#devices.fleet();
     const draft = plan(fleet);
+    this.#decided = factors;
     const toMs = this.#frameMs(draft, fleet);
     if (possible === undefined) return { draft, why: 'gone', fromMs: Number.POSITIVE_INFINITY, toMs };
     const fromMs = this.#frameMs(possible, fleet);
     const pays = !sameDraft(draft, this.#running) && this.#pays(fromMs, toMs);
-    const wait = this.#patience.left(now(), 1 - toMs / fromMs);
+    const wait = this.#patience.left(now(), 1 - toMs / fromMs, otherLinks(factors, this.#changedAt) > 0);
     if (pays && wait === 0) return { draft, why: 'gain', fromMs, toMs };
     this.#dueAt = pays ? now() + wait : Number.POSITIVE_INFINITY;
     this.#looked = factors;
@@ -144,10 +159,17 @@ export class Replanner {
     return undefined;
   }
 
+  /** Whether most links are still those it was last decided for: preparing the plan may have taken long. */
+  isCurrent({ why }: Decision): boolean {
+    const factors = this.#devices.factors();
+    return why === 'gone' || 2 * otherLinks(factors, this.#decided) <= factors.size;
+  }
+
   /** The plan has been changed by this decision. */
   changed({ draft, why, fromMs, toMs }: Decision): void {
     this.#running = draft;
     this.#looked = undefined;
+    this.#changedAt = this.#devices.factors();
     this.#patience.changed(this.#options.now(), why === 'gain' ? 1 - toMs / fromMs : 0);
   }
 
@@ -190,6 +212,11 @@ export class Replanner {
 
 function typicalSpeed(factors: ReturnType<Devices['factors']>): number {
   return middle([...factors.values()].map(({ speed }) => speed));
+}
+
+/** How many devices' links are others. */
+function otherLinks(factors: ReturnType<Devices['factors']>, than: ReturnType<Devices['factors']>): number {
+  return [...factors].filter(([id, { link }]) => differs(link, than.get(id)?.link ?? 1, OTHER_LINK)).length;
 }
 
 function differs(a: number, b: number, by = SAME): boolean {

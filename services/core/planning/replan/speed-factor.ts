@@ -1,5 +1,7 @@
 /** How much slower than profiled something is now: a robust, quickly forgetting estimate from measured ratios. */
 
+import { Doubt } from './doubt.ts';
+
 /** Ratios remembered. */
 const KEPT = 32;
 /** Age at which a ratio counts half. */
@@ -26,6 +28,17 @@ const ENOUGH = 6;
 const LEAST = 0.01;
 const MOST = 1_000;
 
+/** Short tasks that seem faster by more than this are doubted; less is the factor's ups and downs. */
+const NOISE = 1.5;
+
+/** Of a task so short that it may have been over before the processor was slowed. */
+export interface Short {
+  /** The factor that it seems fast or slow against, where none is known yet. */
+  readonly typical: number;
+  /** Milliseconds for which most must seem fast before they count. */
+  readonly waitMs: number;
+}
+
 interface Sample {
   readonly ratio: number;
   readonly at: number;
@@ -40,9 +53,31 @@ export class SpeedFactor {
   #median: number | undefined;
   /** What tasks that still run say, until they end. */
   #overdue: number | undefined;
+  readonly #doubt = new Doubt();
 
   /** A measured over a predicted time; `now` in monotonic milliseconds. */
   add(ratio: number, now: number): void {
+    this.#doubt.clear();
+    this.#count(ratio, now);
+  }
+
+  /**
+   * The same of a short task. Such as seem fast count once most have for long enough, and then for no more than that all
+   * is as profiled. Returns whether by this one, which seems fast, what was slow no longer is; undefined: it does not.
+   */
+  addShort(ratio: number, now: number, { typical, waitMs }: Short): boolean | undefined {
+    const before = this.value ?? typical;
+    const seemsFast = ratio * NOISE < before;
+    const fastMs = this.#doubt.add(seemsFast, now);
+    if (!seemsFast) {
+      this.#count(ratio, now);
+      return undefined;
+    }
+    if (fastMs >= waitMs) this.#count(Math.max(1, ratio), now);
+    return before > NOISE && (this.value ?? typical) <= NOISE;
+  }
+
+  #count(ratio: number, now: number): void {
     if (!(ratio > 0)) return;
     const sample = { ratio: Math.min(MOST, Math.max(LEAST, ratio)), at: now };
     const overdue = this.#overdue !== undefined && sample.ratio >= CONFIRMED * this.#overdue;
@@ -90,6 +125,7 @@ export class SpeedFactor {
   }
 
   #changeTo(samples: Sample[], now: number): void {
+    this.#doubt.clear();
     this.#samples = samples;
     this.#changed = true;
     this.#median = weightedMedian(samples, now);

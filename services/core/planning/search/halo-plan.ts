@@ -17,12 +17,17 @@ export type Move =
       readonly entry: 'halo' | undefined;
     };
 
+/** Steps by the move they are of, in the form they were last asked for: plans beside one another have most in common. */
+const worked = new WeakMap<Move, { readonly form: WireForm; readonly step: Step }>();
+
 /** Its steps with the exact costs of their parts; undefined where maps are too small for the tiles after all. */
 export function stepsOf(moves: readonly Move[], form: WireForm): Step[] | undefined {
   const steps: Step[] = [];
   for (const move of moves) {
-    const step = stepOf(move, form);
+    const known = worked.get(move);
+    const step = known?.form === form ? known.step : stepOf(move, form);
     if (step === undefined) return undefined;
+    worked.set(move, { form, step });
     steps.push(step);
   }
   return steps;

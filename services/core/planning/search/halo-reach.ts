@@ -18,8 +18,10 @@ import {
 } from './halo-cost.ts';
 import type { Move } from './halo-plan.ts';
 import { sharedOptions, type TimedStep, wholeOptions } from './options.ts';
+import { type Assigned, schedule } from './schedule.ts';
 import type { SearchSpace } from './space.ts';
 import type { Span } from './span.ts';
+import type { Step } from './step.ts';
 import type { WireForm } from './wire-form.ts';
 
 /** A cut that was come to; `kept`: tiles stayed somewhere on the way. */
@@ -67,7 +69,7 @@ export class HaloWays {
   readonly #form: WireForm;
   readonly #tiles: TileTable;
   readonly #costs = new Map<Keeping, Map<Span, KeptCost | undefined>>();
-  readonly #merged = new Map<Span, TimedStep | undefined>();
+  readonly #merged = new Map<Span, Map<number, TimedStep | undefined>>();
   readonly #bytes = new Map<Span, SpanBytes>();
   readonly #sums = new Map<Span, boolean>();
 
@@ -91,10 +93,10 @@ export class HaloWays {
         const span = this.#space.span(from, to);
         if (span === undefined) continue;
         const atHub = hub[from] as Best;
-        const merged = this.#mergedOf(span);
-        if (merged !== undefined) {
-          const move: Move = { kind: 'given', step: merged.step };
-          for (const before of atHub) consider(here, before, merged.ms, move, limitMs);
+        for (const before of atHub) {
+          const merged = before && this.#mergedOf(span, sumsAt(before));
+          if (merged !== undefined)
+            consider(here, before, merged.ms, { kind: 'given', step: merged.step }, limitMs);
         }
         const sums = this.#isSum(span);
         for (const [at, keep] of keepings.entries()) {
@@ -131,9 +133,11 @@ export class HaloWays {
     here[which] = better(here[which], { ms: ms + cost.leaveMs, before, move, kept });
   }
 
-  /** A span between two gatherings: in one piece, or what cannot be tiled in shards. */
-  #mergedOf(span: Span): TimedStep | undefined {
-    if (!this.#merged.has(span)) {
+  /** A span between two gatherings: in one piece, or what cannot be tiled in shards; its readers get so many sums. */
+  #mergedOf(span: Span, sums: number): TimedStep | undefined {
+    const known = this.#merged.get(span) ?? new Map<number, TimedStep | undefined>();
+    this.#merged.set(span, known);
+    if (!known.has(sums)) {
       const { members } = this.#view;
       const options = wholeOptions(this.#view, span, members);
       if (!span.tileable)
@@ -142,10 +146,13 @@ export class HaloWays {
           if (built !== undefined) options.push(built);
         }
       let best: TimedStep | undefined;
-      for (const option of options) if (best === undefined || option.ms < best.ms) best = option;
-      this.#merged.set(span, best);
+      for (const option of options) {
+        const ms = sums === 1 ? option.ms : summingMs(this.#view, option.step, sums);
+        if (best === undefined || ms < best.ms) best = { step: option.step, ms };
+      }
+      known.set(sums, best);
     }
-    return this.#merged.get(span);
+    return known.get(sums);
   }
 
   #costOf(span: Span, keep: Keeping): KeptCost | undefined {
@@ -173,11 +180,26 @@ export class HaloWays {
   #isSum(span: Span): boolean {
     let known = this.#sums.get(span);
     if (known === undefined) {
-      known = !span.tileable && partialRefusal(this.#space.graph, span.block) === undefined;
+      known =
+        !span.tileable && partialRefusal(this.#space.graph, this.#space.analysis, span.block) === undefined;
       this.#sums.set(span, known);
     }
     return known;
   }
+}
+
+/** Parts of a sum that whoever reads it gets; 1 where nothing was summed. */
+function sumsAt({ move }: Reached): number {
+  return move?.kind === 'partial' ? move.keep.members.length : 1;
+}
+
+/** Milliseconds of a step whose every part is sent all the parts of a sum. */
+function summingMs(view: FleetView, { parts }: Step, sums: number): number {
+  const summing = parts.map(({ cost, on }): Assigned => {
+    const { bytesIn, packedIn = 0 } = cost;
+    return { on, cost: { ...cost, bytesIn: sums * bytesIn, packedIn: sums * packedIn } };
+  });
+  return schedule(view, summing).ms;
 }
 
 function consider(best: Best, before: Reached | undefined, ms: number, move: Move, limitMs: number): void {

@@ -1,7 +1,7 @@
 /**
  * Plans in which tiles stay on their devices and only strips travel. Ways through the graph are found by estimates
- * (halo-reach.ts); the simulator chooses among the best of them, then the form of every tensor, then where the lines between
- * tiles lie.
+ * (halo-reach.ts); the simulator chooses among the best of them, then the cuts, the form of every tensor, and where the lines
+ * between tiles lie.
  */
 
 import { TilepipeError } from '../../runtime/errors.ts';
@@ -50,6 +50,8 @@ const EXACT_FORMS = 2;
 const MOST_PLANS = 8;
 /** Of those, plans whose lines are moved: each on other devices. */
 const MOST_MOVED = 2;
+/** What moving lines and other forms of tensors hardly ever gain: plans further behind the best are left as they are. */
+const MOST_GAIN = 1.15;
 
 /** The best plan with kept tiles that fits the devices; undefined where there is none. */
 export function haloPlan<T>(input: HaloInput<T>): T | undefined {
@@ -59,14 +61,17 @@ export function haloPlan<T>(input: HaloInput<T>): T | undefined {
   found.sort((a, b) => by(a) - by(b));
   if (input.quick) return found[0]?.predicted;
   let best: Found<T> | undefined;
-  for (const plan of firstOfEach(found).slice(0, MOST_MOVED)) {
+  const left = { effort: EFFORT };
+  const tried = firstOfEach(found).slice(0, MOST_MOVED);
+  for (const plan of tried.flatMap((each) => [...new Set([withCuts(input, each), each])])) {
+    if (best !== undefined && by(plan) > by(best) * MOST_GAIN) continue;
     const formed = refined(plan, {
       view,
       forms,
       predict: (steps, form) => ({ ...plan, steps, form, predicted: input.predict(steps, form) }),
       score: by,
     });
-    const moved = withLines(input, formed);
+    const moved = withLines(input, formed, left);
     if (best === undefined || by(moved) < by(best)) best = moved;
   }
   return best?.predicted;
@@ -157,6 +162,52 @@ function planOf<T>(input: HaloInput<T>, moves: readonly Move[], form: WireForm):
   }
 }
 
+/**
+ * The plan with its exchanges where the simulator finds them best, or without: what estimates say of one more or of the
+ * next place for one is within their error, and waiting for the last strip costs more than they know.
+ */
+function withCuts<T>(input: HaloInput<T>, plan: Found<T>): Found<T> {
+  const space = codedSpace(input.space, input.facts, plan.form);
+  let best = plan;
+  for (let at = 1; at < best.moves.length; ) {
+    const before = best;
+    for (const moves of besideCut(space, before.moves, at)) {
+      // Without any that stay it is a plan of another kind.
+      if (!moves.some(staysIn)) continue;
+      const next = planOf(input, moves, plan.form);
+      if (next !== undefined && input.score(next.predicted) < input.score(best.predicted)) best = next;
+    }
+    if (best === before) at += 1;
+  }
+  return best;
+}
+
+function staysIn(move: Move): boolean {
+  return (move.kind === 'given' ? move.step.entry : move.entry) === 'halo';
+}
+
+/** The moves with one exchange between kept tiles left out, or at a place beside it. */
+function besideCut(space: SearchSpace, moves: readonly Move[], at: number): (readonly Move[])[] {
+  const [first, second] = [moves[at - 1], moves[at]];
+  if (first?.kind !== 'tile' || second?.kind !== 'tile') return [];
+  if (second.entry !== 'halo' || second.keep !== first.keep) return [];
+  const [from, cut, to] = [first.span.from, second.span.from, second.span.to];
+  const found: (readonly Move[])[] = [];
+  const tiled = (begin: number, end: number): Span | undefined => {
+    const span = begin < end ? space.span(begin, end) : undefined;
+    return span?.tileable ? span : undefined;
+  };
+  const all = tiled(from, to);
+  if (all !== undefined)
+    found.push([...moves.slice(0, at - 1), { ...first, span: all }, ...moves.slice(at + 1)]);
+  for (const place of [cut - 1, cut + 1]) {
+    const [head, tail] = [tiled(from, place), tiled(place, to)];
+    if (head !== undefined && tail !== undefined)
+      found.push(moves.with(at - 1, { ...first, span: head }).with(at, { ...second, span: tail }));
+  }
+  return found;
+}
+
 /** Which devices keep which tiles: for every number of devices the best, in strips and in grids. */
 function keepings(view: FleetView, space: SearchSpace): Keeping[] {
   const everything = space.span(0, space.end);
@@ -184,24 +235,23 @@ function largestTiled(space: SearchSpace): Span | undefined {
   return best;
 }
 
-/** Operators times tiles that moving lines may work out for one plan: tens of microseconds each. */
-const EFFORT = 1_800;
+/** Operators times tiles that moving lines may work out: tens of microseconds each. */
+const EFFORT = 2_400;
 
 /**
  * The plan with its lines where the simulator finds them best, moved by single rows of the maps at its cuts, coarse ones
  * first: lines between the rows of a coarse map are lines between rows of all before it, so that no strip is longer than
  * its reach; and who gets its input last does well with less of it.
  */
-function withLines<T>(input: HaloInput<T>, plan: Found<T>): Found<T> {
+function withLines<T>(input: HaloInput<T>, plan: Found<T>, left: { effort: number }): Found<T> {
   let best = plan;
-  let effort = 0;
   const keeps = new Set(plan.moves.flatMap((move) => (move.kind === 'given' ? [] : [move.keep])));
   const tries = (keep: Keeping, cover: Keeping['cover']): Keeping | undefined => {
     const next = keeping(keep.members, cover);
     const moves = best.moves.map((move) =>
       move.kind !== 'given' && move.keep === keep ? { ...move, keep: next } : move,
     );
-    effort += moves.reduce((sum, move) => sum + effortOf(move, keep), 0);
+    left.effort -= moves.reduce((sum, move) => sum + effortOf(move, keep), 0);
     const moved = planOf(input, moves, best.form);
     if (moved === undefined || !(input.score(moved.predicted) < input.score(best.predicted) * LESS))
       return undefined;
@@ -217,7 +267,7 @@ function withLines<T>(input: HaloInput<T>, plan: Found<T>): Found<T> {
     }
     for (const map of maps) {
       // A line that moved may move further; the others are looked at again when all of them have had their turn.
-      for (let at = 0, failed = 0; effort < EFFORT; ) {
+      for (let at = 0, failed = 0; left.effort > 0; ) {
         const covers = movedLines(keep.cover, map);
         const cover = covers[at % Math.max(1, covers.length)];
         if (cover === undefined || failed >= covers.length) break;

@@ -3,6 +3,7 @@
  * being those of the uncut model. A strip has a range of its own, and what a tile keeps is not touched.
  */
 
+import { deflatedCodec } from '../../wire/codecs.ts';
 import type { FleetView } from './fleet-view.ts';
 import {
   type CutFacts,
@@ -32,7 +33,8 @@ export function keptFormsFor(view: FleetView, facts: CutFacts, { lossy = [] }: W
   const kinds: Kind[] = [];
   if (packed || exact !== undefined) kinds.push({ key: 'packed', made: undefined, packed, picture: exact });
   for (const made of ['fp16', 'uint8'] as const)
-    if (may.includes(made)) kinds.push({ key: made, made, packed, picture });
+    if (may.includes(made))
+      kinds.push({ key: made, made, packed: packed && isKnown(view, deflatedCodec(made)), picture });
   return [RAW_FORM, ...kinds.map((kind) => formOf(facts, kind))];
 }
 

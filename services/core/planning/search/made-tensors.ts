@@ -2,9 +2,9 @@
 
 import type { Graph } from '../../graph/types.ts';
 import { elementBytes } from '../../tensor/dtype.ts';
-import { intersect, type Region, volume, whole } from '../../tensor/region.ts';
+import { commonVolume, type Region, volume, whole } from '../../tensor/region.ts';
 import { readingSums } from '../../tiling/partial.ts';
-import type { FusedBlock, Tile } from '../../tiling/types.ts';
+import type { Tile } from '../../tiling/types.ts';
 import { type DraftBlock, type DraftPart, type DraftStrip, SUPPLIED } from '../draft.ts';
 import { sentBytes, type WireForm } from './wire-form.ts';
 
@@ -13,11 +13,16 @@ export class MadeTensors {
   readonly #sums = new Map<string, number>();
 
   /** Takes in the parts of the next block. */
-  add(block: Pick<FusedBlock, 'outputs' | 'kind'>, tiles: readonly Tile[]): void {
+  add({ block, parts }: Pick<DraftBlock, 'block' | 'parts'>): void {
     for (const tensor of block.outputs) {
-      if (block.kind === 'partial') this.#sums.set(tensor, tiles.length);
-      else this.#regions.set(tensor, regionsIn(tiles, tensor));
+      if (block.kind === 'partial') this.#sums.set(tensor, parts.length);
+      else this.#regions.set(tensor, regionsIn(parts, tensor));
     }
+  }
+
+  /** Whether some of these tensors are there as sums that nobody has added up. */
+  hasSums(tensors: readonly string[]): boolean {
+    return tensors.some((tensor) => this.#sums.has(tensor));
   }
 
   /** Regions of a tensor by the part that made them. */
@@ -31,18 +36,18 @@ export class MadeTensors {
   }
 }
 
-function regionsIn(tiles: readonly Tile[], tensor: string): Region[] {
+function regionsIn(parts: readonly Pick<DraftPart, 'tile'>[], tensor: string): Region[] {
   const regions: Region[] = [];
-  for (const { outputs } of tiles) {
-    const region = outputs.get(tensor);
+  for (const { tile } of parts) {
+    const region = tile.outputs.get(tensor);
     if (region !== undefined) regions.push(region);
   }
   return regions;
 }
 
 interface Maker {
-  readonly block: number;
-  readonly part: number;
+  /** The same object for all that one part makes. */
+  readonly of: { readonly block: number; readonly part: number };
   readonly device: string | undefined;
   readonly region: Region;
 }
@@ -71,6 +76,12 @@ interface Sent {
   packed: number;
 }
 
+/** What one part sends another; `near`: past the hub. */
+interface Gathered extends Sent {
+  readonly of: Maker['of'];
+  readonly near: boolean;
+}
+
 class Strips {
   readonly #graph: Graph;
   readonly #rules: StripRules;
@@ -82,14 +93,17 @@ class Strips {
     this.#graph = graph;
     this.#rules = rules;
     this.#merged = mergedTensors(graph, blocks);
+    const frame = { block: SUPPLIED, part: 0 };
     for (const { name, shape } of graph.inputs)
-      this.#makers.set(name, [{ block: SUPPLIED, part: 0, device: undefined, region: whole(shape) }]);
+      this.#makers.set(name, [{ of: frame, device: undefined, region: whole(shape) }]);
     for (const [block, { parts }] of blocks.entries()) {
       for (const [part, { tile, devices }] of parts.entries()) {
+        const of = { block, part };
         for (const [tensor, region] of tile.outputs) {
-          const list = this.#makers.get(tensor) ?? [];
-          list.push({ block, part, device: devices[0], region });
-          this.#makers.set(tensor, list);
+          const list = this.#makers.get(tensor);
+          const maker: Maker = { of, device: devices[0], region };
+          if (list === undefined) this.#makers.set(tensor, [maker]);
+          else list.push(maker);
         }
       }
     }
@@ -97,7 +111,7 @@ class Strips {
 
   of({ entry }: DraftBlock, part: DraftPart): DraftPart {
     const { tile } = part;
-    const out = this.#all(tile, new Map([...tile.outputs].filter(([name]) => this.#merged.has(name))), true);
+    const out = this.#all(tile, tile.outputs, true);
     const sent = { bytesOut: out.bytes, packedOut: out.packed };
     if (entry !== undefined) return { ...part, ...this.#own(part), ...sent };
     if (tile.sums === undefined) return { ...part, ...sent };
@@ -109,49 +123,50 @@ class Strips {
   #own({ tile, devices }: DraftPart): Pick<DraftPart, 'bytesIn' | 'packedIn' | 'strips'> {
     const device = devices[0] as string;
     const direct = this.#rules.endpoints.has(device);
-    const from = new Map<string, DraftStrip>();
+    const from = new Map<Maker['of'], Gathered>();
     for (const [tensor, region] of tile.inputs) {
-      for (const maker of this.#makers.get(tensor) ?? []) {
-        const common = intersect(maker.region, region);
-        if (common === undefined) continue;
-        const { block, part } = maker;
-        const key = `${block} ${part}`;
-        const before = from.get(key);
-        const local = maker.device === device;
-        const more = local ? { bytes: 0, packed: 0 } : this.#sent(tile, tensor, common, block !== SUPPLIED);
-        const packed = (before?.packed ?? 0) + more.packed;
-        from.set(key, {
-          block,
-          part,
-          bytes: (before?.bytes ?? 0) + more.bytes,
-          ...(packed > 0 ? { packed } : {}),
-          ...(direct && !local && block !== SUPPLIED ? { direct: true as const } : {}),
-        });
+      for (const { of, device: maker, region: made } of this.#makers.get(tensor) ?? []) {
+        const elements = commonVolume(made, region);
+        if (elements === 0) continue;
+        let strip = from.get(of);
+        if (strip === undefined) {
+          strip = { of, near: direct && maker !== device && of.block !== SUPPLIED, bytes: 0, packed: 0 };
+          from.set(of, strip);
+        }
+        if (maker !== device) this.#send(strip, tile, tensor, elements, of.block !== SUPPLIED);
       }
     }
-    const strips = [...from.values()];
-    return {
-      bytesIn: strips.reduce((sum, { bytes }) => sum + bytes, 0),
-      packedIn: strips.reduce((sum, { packed = 0 }) => sum + packed, 0),
-      strips,
-    };
-  }
-
-  #all(tile: Tile, regions: ReadonlyMap<string, Region>, made: boolean): Sent {
     const all = { bytes: 0, packed: 0 };
-    for (const [name, region] of regions) {
-      const { bytes, packed } = this.#sent(tile, name, region, made);
+    const strips: DraftStrip[] = [];
+    for (const { of, near, bytes, packed } of from.values()) {
       all.bytes += bytes;
       all.packed += packed;
+      strips.push({
+        block: of.block,
+        part: of.part,
+        bytes,
+        ...(packed > 0 ? { packed } : {}),
+        ...(near ? { direct: true as const } : {}),
+      });
     }
+    return { bytesIn: all.bytes, packedIn: all.packed, strips };
+  }
+
+  /** Regions that a part is sent by the merger, or what it `made` and the merger needs. */
+  #all(tile: Tile, regions: ReadonlyMap<string, Region>, made: boolean): Sent {
+    const all = { bytes: 0, packed: 0 };
+    for (const [name, region] of regions)
+      if (!made || this.#merged.has(name)) this.#send(all, tile, name, volume(region), made);
     return all;
   }
 
-  /** A region as it is sent by who `made` it, or else by the splitter or the merger. */
-  #sent({ sums }: Tile, name: string, region: Region, made: boolean): Sent {
+  /** Adds so many elements as they are sent by who `made` them, or else by the splitter or the merger. */
+  #send(all: Sent, { sums }: Tile, name: string, elements: number, made: boolean): void {
     const tensor = sums?.get(name) ?? name;
-    const plain = volume(region) * elementBytes(this.#graph.tensors.get(tensor)?.dtype ?? 'float32');
-    return sentBytes(this.#rules.form.of(tensor), plain, made);
+    const plain = elements * elementBytes(this.#graph.tensors.get(tensor)?.dtype ?? 'float32');
+    const { bytes, packed } = sentBytes(this.#rules.form.of(tensor), plain, made);
+    all.bytes += bytes;
+    all.packed += packed;
   }
 }
 

@@ -58,7 +58,7 @@ export function lineOf(graph: Graph, analysis: Analysis): Line {
     choose(last);
   }
   for (const range of ranges) {
-    const end = range.tileable ? undefined : contractionEnd(graph, nodes, range);
+    const end = range.tileable ? undefined : contractionEnd(graph, analysis, nodes, range);
     if (end !== undefined) choose(end);
   }
   const free = total - chosen.size;
@@ -123,13 +123,14 @@ const MOST_BEFORE = 4;
 /** Where a range that begins with a layer over a whole map can be cut behind it: its parts are summed there. */
 function contractionEnd(
   graph: Graph,
+  analysis: Analysis,
   nodes: readonly GraphNode[],
   { begin, end }: { readonly begin: number; readonly end: number },
 ): number | undefined {
   for (let at = begin + 1; at <= Math.min(end, begin + MOST_BEFORE); at++) {
     const block = { id: 0, kind: 'whole' as const, nodes: nodes.slice(begin, at), inputs: [], outputs: [] };
     const [first] = splitBlock(graph, block, []);
-    if (first !== undefined && partialRefusal(graph, first) === undefined) return at;
+    if (first !== undefined && partialRefusal(graph, analysis, first) === undefined) return at;
   }
   return undefined;
 }

@@ -63,29 +63,45 @@ export function draftBlocks(
 ): DraftBlock[] {
   const made = new MadeTensors();
   const blocks = steps.map((step, id): DraftBlock => {
-    const block = blockOf(space, step, id);
-    const tiles = tilesOf(space, step, block, made);
-    made.add(block, tiles);
-    return {
-      block,
-      mode: step.mode,
-      ...(step.reuse === true ? { reuse: true } : {}),
-      ...(step.entry === undefined ? {} : { entry: step.entry }),
-      parts: tiles.map((tile, index) => {
-        const { cost, on } = step.parts[index] as Assigned;
-        const devices = on.map((member) => (view.members[member] as Member).device.id);
-        const { reads: _reads, writes: _writes, after: _after, share: _share, ...asked } = cost;
-        return {
-          tile,
-          devices,
-          ...asked,
-          predictedMs: taskMs(view.members[on[0] as number] as Member, cost),
-        };
-      }),
-    };
+    const drawn = drawnOf(space, view, step, id, made);
+    made.add(drawn);
+    return drawn;
   });
   const near = view.fleet.devices.filter(({ endpoint }) => endpoint === true);
   return withStrips(space.graph, blocks, { form, endpoints: new Set(near.map(({ id }) => id)) });
+}
+
+/** Blocks by the step they are of: plans of a search have most of their steps in common. */
+const drafts = new WeakMap<FleetView, WeakMap<Step, DraftBlock>>();
+
+/** The block of a step as it is without those before it, but for the sums that its parts read. */
+function drawnOf(space: SearchSpace, view: FleetView, step: Step, id: number, made: MadeTensors): DraftBlock {
+  const known = drafts.get(view) ?? new WeakMap<Step, DraftBlock>();
+  drafts.set(view, known);
+  const before = known.get(step);
+  if (before?.block.id === id && !made.hasSums(before.block.inputs)) return before;
+  const block = blockOf(space, step, id);
+  const tiles = tilesOf(space, step, block, made);
+  const drawn: DraftBlock = {
+    block,
+    mode: step.mode,
+    ...(step.reuse === true ? { reuse: true } : {}),
+    ...(step.entry === undefined ? {} : { entry: step.entry }),
+    parts: tiles.map((tile, index) => {
+      const { cost, on } = step.parts[index] as Assigned;
+      const devices = on.map((member) => (view.members[member] as Member).device.id);
+      const { reads: _reads, writes: _writes, after: _after, share: _share, ...asked } = cost;
+      return {
+        tile,
+        devices,
+        ...asked,
+        predictedMs: taskMs(view.members[on[0] as number] as Member, cost),
+      };
+    }),
+  };
+  // How sums are made and read depends on the steps before.
+  if (step.mode !== 'partial' && !made.hasSums(block.inputs)) known.set(step, drawn);
+  return drawn;
 }
 
 function blockOf({ graph, end }: SearchSpace, { span, mode }: Step, id: number): FusedBlock {
@@ -122,7 +138,9 @@ function coveredTiles(
   const tiles = known.get(of) ?? new Map<string, Tile>();
   known.set(of, tiles);
   return tileRectangles(graph, analysis, block, cover).map((outputs, index) => {
-    const key = JSON.stringify([block.id, index, [...outputs.values()]]);
+    let key = `${block.id} ${index}`;
+    for (const { rows, columns } of outputs.values())
+      key += ` ${rows[0]} ${rows[1]} ${columns[0]} ${columns[1]}`;
     const tile = tiles.get(key) ?? tileOf(graph, analysis, block, index, outputs);
     tiles.set(key, tile);
     return tile;

@@ -182,7 +182,7 @@ export function formsFor(view: FleetView, facts: CutFacts, { lossy = [] }: WireO
 }
 
 /** Whether every worker reads and writes a codec of messages. */
-export function isKnown({ fleet }: FleetView, codec: WireCodec | 'deflate'): boolean {
+export function isKnown({ fleet }: FleetView, codec: string): boolean {
   return fleet.devices.every(({ codecs }) => codecs?.includes(codec) ?? true);
 }
 

@@ -132,10 +132,10 @@ class Run {
 
   /** What a task made for tasks that gather themselves goes to their devices, through the hub's broker. */
   #passOn({ device, task, of: frame }: TaskRun): void {
-    for (const { to, ...strip } of task.strips) {
-      const receiver = (this.#tasks[to] as SimulatedTask).devices[0];
-      if (receiver === device) this.#arrived(to, frame);
-      else this.#pass(device, to, strip, frame);
+    for (const strip of task.strips) {
+      const receiver = (this.#tasks[strip.to] as SimulatedTask).devices[0];
+      if (receiver === device) this.#arrived(strip.to, frame);
+      else this.#pass(device, strip.to, strip, frame);
     }
   }
 

@@ -1,6 +1,6 @@
 /** Figures of the steady state: neither the first frames, which find everything idle, nor the last, which no others follow. */
 
-import { median, quantile } from '../../runtime/quantile.ts';
+import { spread } from '../../runtime/quantile.ts';
 import type { Usage } from './server.ts';
 import type { Quantiles, SourceSummary } from './types.ts';
 
@@ -118,6 +118,5 @@ export function bottleneckOf(
 }
 
 function quantiles(values: readonly number[]): Quantiles {
-  if (values.length === 0) return { median: 0, p90: 0, max: 0 };
-  return { median: median(values), p90: quantile(values, 0.9), max: quantile(values, 1) };
+  return values.length === 0 ? { median: 0, p90: 0, max: 0 } : spread(values);
 }

@@ -99,7 +99,8 @@ export class TaskRun implements Job {
         return;
       case 'compute':
         this.#deps.computed(this);
-        if (this.#deps.direct) this.#deps.gathered(this);
+        // Nobody dispatched what collected its inputs itself, and nobody is told.
+        if (this.#deps.direct || (this.task.own && !this.task.merged)) this.#deps.gathered(this);
         else if (this.task.merged) this.#transfer('out');
         else this.#message('result');
         return;

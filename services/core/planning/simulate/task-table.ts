@@ -58,18 +58,23 @@ export function taskTable(blocks: readonly DraftBlock[], fleet: Fleet): Simulate
   );
   const makers = makersByTensor(rows.map(({ part }) => part));
   const feeds: number[][] = rows.map(() => []);
-  const first = blocks.map((_, block) => rows.findIndex((row) => row.block === block));
+  const first: number[] = [];
+  let count = 0;
+  for (const { parts } of blocks) {
+    first.push(count);
+    count += parts.length;
+  }
+  const partsOf = (block: number): number[] =>
+    (blocks[block]?.parts ?? []).map((_, part) => (first[block] as number) + part);
   const strips: SimulatedStrip[][] = rows.map(() => []);
   const needs = rows.map(({ part, block }, index) => {
     if (part.strips !== undefined) {
-      for (const { block: from, part: at, ...strip } of part.strips)
-        if (from !== SUPPLIED)
-          (strips[(first[from] as number) + at] as SimulatedStrip[]).push({ to: index, ...strip });
+      for (const strip of part.strips)
+        if (strip.block !== SUPPLIED)
+          strips[(first[strip.block] as number) + strip.part]?.push({ ...strip, to: index });
       return part.strips.length;
     }
-    const waited = needed(part, index, makers);
-    const before = rows.flatMap((row, at) => (row.block === block - 1 ? [at] : []));
-    const all = part.tile.inputs.size === 0 ? before : waited;
+    const all = part.tile.inputs.size === 0 ? partsOf(block - 1) : needed(part, index, makers);
     for (const maker of all) (feeds[maker] as number[]).push(index);
     return all.length;
   });

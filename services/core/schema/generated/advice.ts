@@ -34,6 +34,10 @@ export interface Advice {
      */
     labels?: number;
     /**
+     * Sample frames whose answers name the same classes as the uncut model's; absent likewise.
+     */
+    equalLabels?: number;
+    /**
      * Codecs that lost more than the budget allows, and how much.
      */
     refused?: string[];
@@ -404,6 +408,11 @@ export const adviceSchema = {
           "minimum": 0,
           "maximum": 1,
           "description": "Share of the answers on them that agree with the uncut model's; absent where answers are raw tensors."
+        },
+        "equalLabels": {
+          "type": "integer",
+          "minimum": 0,
+          "description": "Sample frames whose answers name the same classes as the uncut model's; absent likewise."
         },
         "refused": {
           "type": "array",

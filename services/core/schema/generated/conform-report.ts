@@ -8,9 +8,15 @@ export interface ConformReport {
   rules: {
     id: string;
     title: string;
-    pass: boolean;
+    /**
+     * Absent: it could not be told; the detail says why.
+     */
+    pass?: boolean;
     detail?: string;
   }[];
+  /**
+   * Whether no rule was seen to be broken.
+   */
   pass: boolean;
 }
 
@@ -37,8 +43,7 @@ export const conformReportSchema = {
         "additionalProperties": false,
         "required": [
           "id",
-          "title",
-          "pass"
+          "title"
         ],
         "properties": {
           "id": {
@@ -48,7 +53,8 @@ export const conformReportSchema = {
             "type": "string"
           },
           "pass": {
-            "type": "boolean"
+            "type": "boolean",
+            "description": "Absent: it could not be told; the detail says why."
           },
           "detail": {
             "type": "string"
@@ -57,7 +63,8 @@ export const conformReportSchema = {
       }
     },
     "pass": {
-      "type": "boolean"
+      "type": "boolean",
+      "description": "Whether no rule was seen to be broken."
     }
   }
 };

@@ -15,7 +15,7 @@ export interface Devices {
      */
     medium?: string;
     /**
-     * Milliseconds of its processor per message, in or out; 0.25 by default.
+     * Milliseconds of its processor per message, in or out; 0.75 by default, as seen of a whole core.
      */
     messageMs?: number;
     /**
@@ -117,7 +117,7 @@ export const devicesSchema = {
           "type": "number",
           "minimum": 0,
           "maximum": 1000000,
-          "description": "Milliseconds of its processor per message, in or out; 0.25 by default."
+          "description": "Milliseconds of its processor per message, in or out; 0.75 by default, as seen of a whole core."
         },
         "byteMs": {
           "type": "number",

@@ -179,7 +179,7 @@ export interface Plan {
   }[];
   replicas?: number;
   /**
-   * exact (where it is absent): no transfer has a codec that changes values.
+   * exact (where it is absent): no transfer and no tensor has a codec that changes values.
    */
   accuracy?: 'exact' | 'budgeted';
   predicted?: {
@@ -641,7 +641,7 @@ export const planSchema = {
         "exact",
         "budgeted"
       ],
-      "description": "exact (where it is absent): no transfer has a codec that changes values."
+      "description": "exact (where it is absent): no transfer and no tensor has a codec that changes values."
     },
     "predicted": {
       "type": "object",

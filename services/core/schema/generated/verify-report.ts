@@ -30,6 +30,10 @@ export interface VerifyReport {
      */
     reason?: string;
     wholeBlocks?: number;
+    /**
+     * With --halo: tasks whose workers keep what they made and fetch the rest from other workers.
+     */
+    keptTasks?: number;
     milliseconds?: number;
     /**
      * Share of the multiply-accumulates that ran tiled in this case.
@@ -179,6 +183,11 @@ export const verifyReportSchema = {
           "wholeBlocks": {
             "type": "integer",
             "minimum": 0
+          },
+          "keptTasks": {
+            "type": "integer",
+            "minimum": 0,
+            "description": "With --halo: tasks whose workers keep what they made and fetch the rest from other workers."
           },
           "milliseconds": {
             "type": "number",

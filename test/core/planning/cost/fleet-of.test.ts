@@ -36,7 +36,7 @@ describe('a fleet', () => {
         { name: 'c', profile },
       ],
     });
-    expect(fleet.hub).toEqual({ medium: 'wire', messageMs: 0.25, byteMs: 1e-5 });
+    expect(fleet.hub).toEqual({ medium: 'wire', messageMs: 0.75, byteMs: 1e-5 });
     expect(fleet.media.get('wire')).toMatchObject({ bytesPerMs: 12_500, duplex: 'full' });
     expect(fleet.media.get('air')).toMatchObject({ bytesPerMs: 2500, duplex: 'half', latencyMs: 4 });
     expect(fleet.media.get('cable of b')).toMatchObject({ bytesPerMs: 1000 });

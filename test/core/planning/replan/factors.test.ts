@@ -271,6 +271,24 @@ test('a fleet as it is now: some away, some slower, a medium as slow as half of 
   expect(now.media.get('wifi')).toMatchObject({ bytesPerMs: 500, latencyMs: 4 });
 });
 
+test("what slows every link down may be the hub's own", () => {
+  const medium = (name: string) => ({ name, bytesPerMs: 1000, duplex: 'full' as const, latencyMs: 1 });
+  const fleet = {
+    hub: { messageMs: 0, byteMs: 0, medium: 'hub' },
+    media: new Map(['hub', 'a', 'b'].map((name) => [name, medium(name)])),
+    devices: [toyDevice('a', 1, { medium: 'a' }), toyDevice('b', 1, { medium: 'b' }), toyDevice('c')],
+  };
+  const hubAt = (links: Record<string, number>) =>
+    factoredFleet(fleet, {
+      present: new Set(['a', 'b', 'c']),
+      speed: () => 1,
+      link: (id) => links[id] ?? 1,
+    }).media.get('hub')?.bytesPerMs;
+  expect(hubAt({ a: 10, b: 4 })).toBe(250);
+  expect(hubAt({ a: 10 })).toBe(1000);
+  expect(hubAt({ a: 0.5, b: 0.2 })).toBe(1000);
+});
+
 test('patience: each change that follows another makes the wait twice as long, a calm takes it back', () => {
   const patience = new Patience(4_000);
   expect(patience.left(0, 0.5)).toBe(0);
@@ -294,6 +312,7 @@ test('patience: what saves far more than any change before it waits as if it wer
   patience.changed(12_000, 0.2);
   expect(patience.left(12_000, 0.3)).toBe(16_000);
   expect(patience.left(12_000, 0.5)).toBe(4_000);
+  expect(patience.left(12_000, 0.1, true)).toBe(4_000);
   patience.changed(16_000, 0.5);
   expect(patience.left(16_000, 0.5)).toBe(32_000);
 });
@@ -318,4 +337,66 @@ test('short tasks that seem fast are believed after a while, and then only that 
   read(1600, 400);
   expect(read(1600, 400)).toBe(4);
   for (let i = 0; i < 119; i++) expect(read(10, 40)).toBe(4);
+});
+
+describe('short tasks of a slowed device', () => {
+  const ratios = (...each: readonly number[]) => each;
+  /** The factor after so many rounds of such ratios, every half second, and how it was slowed. */
+  function settled(
+    seconds: number,
+    round: readonly number[],
+    { slow = 4, long = 0 } = {},
+  ): number | undefined {
+    let now = 0;
+    const devices = new Devices({ fleet: toyFleet([toyDevice('d')]), now: () => now });
+    devices.online(['d']);
+    const read = (ratio: number, profiledMs: number) =>
+      devices.read({
+        device: 'd',
+        task: 't',
+        computeMs: ratio * profiledMs,
+        profiledMs,
+        short: profiledMs < 100,
+      });
+    for (let i = 0; i < 6; i++) read(slow, 400);
+    for (let i = 0; now < seconds * 1000; now += 500) {
+      read(round[i++ % round.length] as number, 40);
+      if (long > 0 && now % long === 0) read(slow, 400);
+    }
+    return devices.factors().get('d')?.speed;
+  }
+
+  test('are believed though some of them are slow, once most have been fast for long enough', () => {
+    expect(settled(29, ratios(1, 1, 1, 1, 1, 1, 1, 1, 1, 4))).toBe(4);
+    expect(settled(60, ratios(1, 1, 1, 1, 1, 1, 1, 1, 1, 4))).toBe(1);
+  });
+
+  test('are not where many of them are, or where a longer one tells more', () => {
+    expect(settled(300, ratios(1, 4))).toBe(4);
+    expect(settled(300, ratios(1, 1, 4))).toBe(4);
+    expect(settled(300, ratios(1), { long: 10_000 })).toBe(4);
+  });
+});
+
+test('what was only noise makes no later trial longer', () => {
+  let now = 0;
+  const devices = new Devices({ fleet: toyFleet([toyDevice('d')]), now: () => now });
+  devices.online(['d']);
+  const read = (ratio: number, profiledMs: number): number | undefined => {
+    now += 500;
+    devices.read({
+      device: 'd',
+      task: 't',
+      computeMs: ratio * profiledMs,
+      profiledMs,
+      short: profiledMs < 100,
+    });
+    return devices.factors().get('d')?.speed;
+  };
+  for (let i = 0; i < 10; i++) read(1.2, 400);
+  for (let i = 0; i < 80; i++) read(0.5, 40);
+  for (let i = 0; i < 2; i++) read(4, 400);
+  for (let i = 0; i < 59; i++) expect(read(0.5, 40)).toBe(4);
+  for (let i = 0; i < 4; i++) read(0.5, 40);
+  expect(read(0.5, 40)).toBe(1);
 });

@@ -1,6 +1,7 @@
 /** The replanner in a made-up cluster: quick where a device slows down, quiet where the load only goes up and down. */
 
 import { describe, expect, test } from 'vitest';
+import type { Fleet } from '../../../../services/core/planning/cost/fleet.ts';
 import { type Decision, Replanner } from '../../../../services/core/planning/replan/replanner.ts';
 import { normal, toyDevice, toyDraft, toyFleet, toyPlan, toyPredict, World } from './world.ts';
 
@@ -229,4 +230,52 @@ describe('devices that come and go', () => {
     replanner.profiled(toyFleet([...FOUR.devices, toyDevice('d9')]));
     expect(devicesOf(replanner.decide()?.draft)).toEqual(['d0', 'd9']);
   });
+});
+
+test('links that are others by now: nothing is waited for, and what was decided before is decided again', () => {
+  const medium = { name: 'air', bytesPerMs: 1000, duplex: 'half' as const, latencyMs: 1 };
+  const fleet = {
+    hub: { messageMs: 0, byteMs: 0 },
+    media: new Map([['air', medium]]),
+    devices: ['d0', 'd1'].map((id) => toyDevice(id, 1, { medium: 'air' })),
+  };
+  const [alone, both] = [
+    toyDraft([['d0', 56]]),
+    toyDraft([
+      ['d0', 28],
+      ['d1', 28],
+    ]),
+  ];
+  let now = 0;
+  const slow = (at: Fleet): boolean => (at.media.get('air')?.bytesPerMs ?? 0) < 100;
+  const replanner = new Replanner({
+    fleet,
+    now: () => now,
+    running: both,
+    objective: 'latency',
+    plan: (at) => (slow(at) ? alone : both),
+    predict: ({ blocks }, at) => ({
+      latencyMs: (blocks[0]?.parts.length === 1) === slow(at) ? 100 : 200,
+      framesPerSecond: 1,
+    }),
+  });
+  replanner.online(['d0', 'd1']);
+  let changes = 0;
+  // A level for five seconds each, looked at twice a second.
+  for (let factor = 100; now < 60_000; factor = 101 - factor) {
+    for (let look = 0; look < 10; look++, now += 500) {
+      replanner.finished(5);
+      for (const id of ['d0', 'd1']) replanner.linkSeen(id, factor);
+      const decision = replanner.decide();
+      if (decision === undefined) continue;
+      expect(replanner.isCurrent(decision)).toBe(true);
+      for (const link of [101 - factor, factor]) {
+        for (const id of ['d0', 'd0', 'd1', 'd1']) replanner.linkSeen(id, link);
+        expect(replanner.isCurrent(decision)).toBe(link === factor);
+      }
+      replanner.changed(decision);
+      changes++;
+    }
+  }
+  expect(changes).toBeGreaterThanOrEqual(10);
 });

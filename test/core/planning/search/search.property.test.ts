@@ -25,8 +25,8 @@ import { type Step, wholeStep } from '../../../../services/core/planning/search/
 import { CutFacts, formsFor } from '../../../../services/core/planning/search/wire-form.ts';
 import { anyFleet, classifier, fleetOf, layers, slowness, spaceOf } from './small.ts';
 
-/** Every instance is solved by trying everything: hundreds of them are seconds of work. */
-const RUNS = Math.min(200, Number(process.env.TILEPIPE_PROPERTY_RUNS ?? 60));
+/** Every instance is solved by trying everything: a hundred of them are many seconds of work. */
+const RUNS = Math.min(60, Number(process.env.TILEPIPE_PROPERTY_RUNS ?? 20));
 // Ratios are compared to six places: the search takes gains below 1e-9 at a cut for rounding.
 const space = await spaceOf(classifier());
 const heavy = await spaceOf(layers());

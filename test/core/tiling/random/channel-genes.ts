@@ -192,3 +192,31 @@ export function expand(g: Growth, x: Map4): Map4 {
   const wide = g.node('Expand', [pooled, g.ints([1, 1, x.rows, x.columns])]);
   return { ...x, name: g.node('Add', [wide, x.name]) };
 }
+
+/** A mean over all of a map, or over its rows or columns alone, that two layers read. */
+export function mean(g: Growth, x: Map4): Map4 {
+  const { rows, columns } = x;
+  const axes = g.pick([[2, 3], [2, 3], [-1, -2], [2], [3]]);
+  const op = g.pick(['GlobalAveragePool', 'AveragePool', 'ReduceMean', 'ReduceMean']);
+  let made: string;
+  if (op === 'GlobalAveragePool') made = g.node(op, [x.name]);
+  else if (op === 'AveragePool') made = g.node(op, [x.name], { kernel_shape: [rows, columns] });
+  else if (g.opset < 18) made = g.node(op, [x.name], { axes, keepdims: 1 });
+  else made = g.node(op, [x.name, g.ints(axes)], { keepdims: 1 });
+  return { ...x, name: g.node('Mul', [g.node('Sub', [x.name, made]), g.node('Sigmoid', [made])]) };
+}
+
+/** A layer that reads all of a map, its bias and its weights either way around; its results weigh the channels. */
+export function dense(g: Growth, x: Map4): Map4 {
+  const { channels, rows, columns } = x;
+  const elements = channels * rows * columns;
+  const flat = g.next(2) ? g.node('Flatten', [x.name]) : g.node('Reshape', [x.name, g.ints([1, elements])]);
+  const turned = g.next(2);
+  const w = g.weights(turned ? [channels, elements] : [elements, channels], elements);
+  const made =
+    g.next(3) === 0 && !turned
+      ? g.node('MatMul', [flat, w])
+      : g.node('Gemm', [flat, w, ...(g.next(2) ? [g.constant([channels])] : [])], { transB: turned });
+  const weights = g.node('Reshape', [g.node('Sigmoid', [made]), g.ints([1, channels, 1, 1])]);
+  return { ...x, name: g.node('Mul', [x.name, weights]) };
+}

@@ -41,6 +41,25 @@ export const randomNetwork: fc.Arbitrary<RandomNetwork> = fc.record({
   genes: fc.array(gene, { minLength: 1, maxLength: 12 }),
 });
 
+/**
+ * Networks of which several blocks can be tiled: larger maps, every other layer a convolution, no preference for what is
+ * short. Of `randomNetwork` by `randomTiling` one in thirty has tiles that read what other tiles of a block before made.
+ */
+export const longNetwork: fc.Arbitrary<RandomNetwork> = fc.noBias(
+  fc.record({
+    opset: fc.constantFrom(11, 13, 17, 18, 19, 21),
+    input: fc.tuple(
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 8, max: 26 }),
+      fc.integer({ min: 8, max: 26 }),
+    ),
+    channelsLast: fc.boolean(),
+    genes: fc
+      .array(fc.tuple(gene, fc.boolean()), { minLength: 4, maxLength: 12 })
+      .map((genes) => genes.map(([own, convolves]) => (convolves ? { ...own, kind: 0 } : own))),
+  }),
+);
+
 type Grow = (growth: Growth, x: Map4, y: Map4) => Map4 | Map4[] | undefined;
 
 const times = (count: number, grow: Grow): Grow[] => new Array<Grow>(count).fill(grow);
@@ -69,7 +88,7 @@ const KINDS: readonly Grow[] = [
     channel.prelu,
   ],
   ...[channel.where, channel.batchNorm, channel.lrn, channel.softmax],
-  ...[channel.excite, channel.instanceNorm, channel.expand],
+  ...[channel.excite, channel.instanceNorm, channel.expand, channel.mean, channel.mean, channel.dense],
 ];
 
 /** Encodes the network; every tensor nobody reads is an output. */
@@ -110,3 +129,19 @@ export const randomTiling: fc.Arbitrary<RandomTiling> = fc.record({
   }),
   cuts: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 2 }),
 });
+
+/** Two to eight tiles, in up to four bands or columns, and at least one cut in every stretch. */
+export const keptTiling: fc.Arbitrary<RandomTiling> = fc.noBias(
+  fc.record({
+    bands: fc
+      .array(fc.record({ share, columns: fc.array(share, { minLength: 1, maxLength: 4 }) }), {
+        minLength: 1,
+        maxLength: 4,
+      })
+      .filter((bands) => {
+        const tiles = bands.reduce((sum, { columns }) => sum + columns.length, 0);
+        return tiles >= 2 && tiles <= 8;
+      }),
+    cuts: fc.array(fc.double({ min: 0.1, max: 0.9, noNaN: true }), { minLength: 1, maxLength: 4 }),
+  }),
+);

@@ -33,7 +33,7 @@ test('devices have half the speed of the profile on half the share, and a cable 
   ]);
   expect([...media.keys()]).toEqual(['hub', 'a', 'b']);
   expect(media.get('a')?.bytesPerMs).toBeCloseTo(955);
-  expect(hub.messageMs).toBeCloseTo(1);
+  expect(hub.messageMs).toBeCloseTo(3);
 });
 
 test('a hub that computes is a device without a cable', () => {

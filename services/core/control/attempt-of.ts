@@ -1,6 +1,6 @@
 /** Which attempt at a frame a message belongs to. */
 
-import type { MessageMeta } from '../core/wire/message.ts';
+import type { MessageMeta } from '../wire/message.ts';
 
 /** As the splitter counts them; 1 where the message does not say. */
 export function attemptOf({ extra }: Pick<MessageMeta, 'extra'>): number {

@@ -22,7 +22,7 @@ export interface ControllerDeps {
 }
 
 export interface Rollout {
-  readonly plan: Pick<PreparedPlan, 'plan' | 'digest' | 'fallback'>;
+  readonly plan: Pick<PreparedPlan, 'plan' | 'digest' | 'fallback' | 'loss'>;
   /** How frames are read and answered, and how many at once. */
   readonly settings: Announcement['settings'];
   readonly frames: Announcement['frames'];
@@ -68,11 +68,12 @@ export class Controller {
   }
 
   /** Announces a plan; workers load it, and frames start on it when they are ready. */
-  async rollOut({ plan: { plan, digest, fallback }, settings, frames }: Rollout): Promise<void> {
+  async rollOut({ plan: { plan, digest, fallback, loss }, settings, frames }: Rollout): Promise<void> {
     const announcement: Announcement = {
       digest,
       plan,
       ...(fallback === undefined ? {} : { fallback: { digest: fallback.digest, plan: fallback.plan } }),
+      ...(loss === undefined ? {} : { loss }),
       store: this.#deps.store,
       controller: this.#deps.id,
       settings,
@@ -81,7 +82,12 @@ export class Controller {
     this.#announced.set(plan.pipeline, announcement);
     await this.#publish(announcement);
     this.#deps.log.info(
-      { pipeline: plan.pipeline, plan: digest.slice(0, 12), blocks: plan.blocks.length },
+      {
+        pipeline: plan.pipeline,
+        plan: digest.slice(0, 12),
+        blocks: plan.blocks.length,
+        fallback: fallback?.digest.slice(0, 12) ?? 'none',
+      },
       'plan rolled out',
     );
   }

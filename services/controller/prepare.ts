@@ -12,6 +12,7 @@ import { type PartPlacement, type PlanInput, planDocument } from '../core/planni
 import { tiledShare } from '../core/planning/summary.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
 import { TilepipeError } from '../core/runtime/errors.ts';
+import type { CodecLoss } from '../core/schema/generated/announcement.ts';
 import type { Pipeline } from '../core/schema/generated/pipeline.ts';
 import type { Plan } from '../core/schema/generated/plan.ts';
 import { type Analysis, analyse } from '../core/tiling/analyse.ts';
@@ -51,6 +52,8 @@ export interface PreparedPlan {
   readonly tiledShare: number;
   /** What frames go on with where an attempt under the plan fails. */
   readonly fallback?: Pick<PreparedPlan, 'plan' | 'digest'>;
+  /** Where codecs change values, and that was measured. */
+  readonly loss?: CodecLoss;
 }
 
 type Progress = (done: number, total: number) => void;

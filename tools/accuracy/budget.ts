@@ -1,8 +1,9 @@
 /** The accuracy class `budgeted`: how much codecs may lose, and whether a draft keeps to it on sample frames. */
 
 import { type OpenedModel, type PreparableDraft, prepareDraft } from '../../services/controller/prepare.ts';
-import type { CheckedCodecs, CodecLoss } from '../../services/controller/replan/planner.ts';
+import type { CheckedCodecs } from '../../services/controller/replan/planner.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
+import type { CodecLoss } from '../../services/core/schema/generated/announcement.ts';
 import type { Plan } from '../../services/core/schema/generated/plan.ts';
 import type { Settings } from '../../services/core/vision/settings.ts';
 import { isLossless } from '../../services/core/wire/codecs.ts';

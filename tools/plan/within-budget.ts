@@ -1,13 +1,13 @@
 /** Plans whose codecs change values: what they lose is measured on sample frames, and less of them used until it is little enough. */
 
 import type { OpenedModel } from '../../services/controller/prepare.ts';
-import type { CodecLoss } from '../../services/controller/replan/planner.ts';
 import type { Wanted } from '../../services/core/planning/advise/alternatives.ts';
 import type { Fleet } from '../../services/core/planning/cost/fleet.ts';
 import { type SearchSpace, search, type WireOptions } from '../../services/core/planning/search/search.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
 import { asTilepipeError } from '../../services/core/runtime/errors.ts';
 import { cacheFolder } from '../../services/core/runtime/paths.ts';
+import type { CodecLoss } from '../../services/core/schema/generated/announcement.ts';
 import { type AccuracyBudget, CodecBudget } from '../accuracy/budget.ts';
 import { calibrate } from '../accuracy/calibrate.ts';
 import { readSamples, samplePictures } from '../accuracy/samples.ts';

@@ -11,6 +11,7 @@ import { lazySpace } from '../../core/planning/search/space.ts';
 import { simulate } from '../../core/planning/simulate/simulate.ts';
 import type { BlobCache } from '../../core/runtime/blobs.ts';
 import { TilepipeError } from '../../core/runtime/errors.ts';
+import type { CodecLoss } from '../../core/schema/generated/announcement.ts';
 import { isLossless } from '../../core/wire/codecs.ts';
 import { type OpenedModel, type PreparedPlan, prepareDraft } from '../prepare.ts';
 import { type WrittenModel, WrittenModels } from '../written-models.ts';
@@ -31,17 +32,6 @@ export interface PlannerOptions {
 }
 
 export type Ranges = Readonly<Record<string, ValueRange>>;
-
-/** What a plan loses on sample frames, against the uncut model. */
-export interface CodecLoss {
-  readonly samples: number;
-  /** Of the worst output; 0: no codec changes a value. */
-  readonly relativeRms: number;
-  /** Share of what the answers say that agrees; absent where answers are raw tensors, or say nothing. */
-  readonly labels?: number;
-  /** Samples whose answers name the same; absent where answers are raw tensors. */
-  readonly equalLabels?: number;
-}
 
 /** What sample frames say of a draft. */
 export interface CheckedCodecs {
@@ -140,12 +130,9 @@ export class Planner {
    */
   readonly prepare = async (draft: Draft): Promise<PreparedPlan> => {
     const { model, pipeline, blobs } = this.#options;
-    const prepared = await prepareDraft(
-      model,
-      pipeline,
-      { ...draft, ranges: (await this.#check(draft)).ranges },
-      blobs,
-    );
+    const { ranges, loss } = await this.#check(draft);
+    const written = await prepareDraft(model, pipeline, { ...draft, ranges }, blobs);
+    const prepared = loss === undefined ? written : { ...written, loss };
     const { others = [], fleet } = this.#found.get(draft) ?? {};
     const second = fleet && fallbackDraft(draft, others.map(exact), fleet);
     if (second === undefined) return prepared;
@@ -246,11 +233,6 @@ export class Planner {
         if (!(error instanceof TilepipeError) || error.code !== 'accuracy-refused') throw error;
       }
     }
-  }
-
-  /** What a draft that was prepared here was seen to lose; undefined where no codec of it changes a value. */
-  lossOf(draft: Draft): CodecLoss | undefined {
-    return this.#checked.get(checkKey(draft))?.loss;
   }
 
   async #check(draft: Draft): Promise<CheckedCodecs> {

@@ -43,9 +43,11 @@ function byId({ tasks }: Plan): Map<string, Task> {
 }
 
 function checkTensors(plan: Plan): void {
-  for (const [name, { shape }] of Object.entries(plan.tensors)) {
+  for (const [name, { shape, codec }] of Object.entries(plan.tensors)) {
     if (shape.length > MAX_RANK)
       fail(`tensor ${name}`, `${shape.length} axes; at most ${MAX_RANK} can travel`);
+    if (codec !== undefined && plan.accuracy !== 'budgeted')
+      fail(`tensor ${name}`, `codec ${codec.codec} changes values, and the plan's accuracy is exact`);
   }
 }
 

@@ -94,7 +94,7 @@ function shapeOf(graph: Graph, tensor: string): readonly number[] {
   return graph.tensors.get(tensor)?.shape ?? [];
 }
 
-/** The plan of one pipeline: everything through the merger, tasks bound to their devices, or late to any that holds their sub-model. */
+/** The plan of one pipeline: tensors go through the merger or straight to who gathers them, tasks are bound to their devices, or late to any that holds their sub-model. */
 export function planDocument(input: PlanInput): Plan {
   const { graph } = input;
   const names = new Set<string>();

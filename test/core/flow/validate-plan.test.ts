@@ -239,6 +239,14 @@ describe('validatePlan', () => {
       /codec uint8\+deflate changes values, and the plan's accuracy is exact/,
     ],
     [
+      'a tensor that its sub-models round in an exact plan',
+      (plan) => {
+        const [name] = Object.keys(plan.tensors);
+        Object.assign(plan.tensors[name as string] as object, { codec: { codec: 'fp16', of: name } });
+      },
+      /codec fp16 changes values, and the plan's accuracy is exact/,
+    ],
+    [
       'bytes of what is no float32',
       (plan) => {
         plan.accuracy = 'budgeted';

@@ -45,7 +45,7 @@ export class Comparison {
     return [...this.#written.values()].map(({ prepared }) => prepared.plan.pipeline);
   }
 
-  /** Rolls out the plans of all cells, unlimited; equal ones once. Cells that have no plan of the kind asked for are left out. */
+  /** Rolls out the plans of all cells, unlimited, and warms the services with each; equal ones once. Cells that have no plan of the kind asked for are left out. */
   async prepare(cells: readonly Cell[]): Promise<void> {
     for (const cell of cells) {
       const rolledOut = await this.rollOut(cell);
@@ -71,6 +71,7 @@ export class Comparison {
       `${network.name.replaceAll('_', '-')}-${this.#written.size + 1}`,
     );
     await rig.rollOut(prepared, drafted.form.settings);
+    await rig.warm(prepared.plan.pipeline, drafted.form.samples[0]?.inputs);
     const rolledOut = { ...drafted, prepared };
     this.#written.set(first.digest, rolledOut);
     return rolledOut;

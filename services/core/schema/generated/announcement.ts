@@ -12,6 +12,7 @@ export interface Announcement {
   digest: string;
   plan: Plan;
   fallback?: FallbackPlan;
+  loss?: CodecLoss;
   /**
    * Base URL of the model store; the host "broker" stands for the host of the worker's own broker address.
    */
@@ -32,6 +33,27 @@ export interface FallbackPlan {
    */
   digest: string;
   plan: Plan;
+}
+/**
+ * What a budgeted plan was seen to lose on sample frames, against the uncut model; absent where no codec changes a value, or nobody has looked.
+ */
+export interface CodecLoss {
+  /**
+   * Sample frames.
+   */
+  samples: number;
+  /**
+   * Relative error of the worst output; 0: no codec changes a value.
+   */
+  relativeRms: number;
+  /**
+   * Share of what the answers say that agrees; absent where answers are raw tensors, or say nothing.
+   */
+  labels?: number;
+  /**
+   * Samples whose answers name the same; absent where answers are raw tensors.
+   */
+  equalLabels?: number;
 }
 export interface FrameLimits {
   /**
@@ -95,6 +117,39 @@ export const announcementSchema = {
           "description": "SHA-256, lower-case hexadecimal."
         },
         "plan": planSchemaPart
+      }
+    },
+    "loss": {
+      "title": "CodecLoss",
+      "type": "object",
+      "additionalProperties": false,
+      "description": "What a budgeted plan was seen to lose on sample frames, against the uncut model; absent where no codec changes a value, or nobody has looked.",
+      "required": [
+        "samples",
+        "relativeRms"
+      ],
+      "properties": {
+        "samples": {
+          "type": "integer",
+          "minimum": 0,
+          "description": "Sample frames."
+        },
+        "relativeRms": {
+          "type": "number",
+          "minimum": 0,
+          "description": "Relative error of the worst output; 0: no codec changes a value."
+        },
+        "labels": {
+          "type": "number",
+          "minimum": 0,
+          "maximum": 1,
+          "description": "Share of what the answers say that agrees; absent where answers are raw tensors, or say nothing."
+        },
+        "equalLabels": {
+          "type": "integer",
+          "minimum": 0,
+          "description": "Samples whose answers name the same; absent where answers are raw tensors."
+        }
       }
     },
     "store": {

@@ -25,7 +25,7 @@ export type Case = 'table' | 'swing' | 'trace';
 /** Whether the hub is a device among the others. */
 export type HubRole = 'hub-computes' | 'hub-idle';
 
-/** How strips go to a neighbour: through the broker of the hub, or where that pays to one that the neighbour embeds. */
+/** How strips go to a neighbour: where that pays to a broker that it embeds, or always through the broker of the hub. */
 export type Route = 'by-hub' | 'direct';
 
 export interface ChosenCells {
@@ -54,10 +54,13 @@ const KINDS = {
   wire: WIRES.map(({ name }) => name),
   accuracy: ['exact', 'budgeted'],
   hub: ['hub-computes', 'hub-idle'],
-  route: ['by-hub', 'direct'],
+  route: ['direct', 'by-hub'],
 } as const;
 
-/** `table,5mbit,exact`: of each kind of condition those that are named; of a kind that is not named all, of cases the table; the hub computes, and strips go through it, unless told. */
+/**
+ * `table,5mbit,exact`: of each kind of condition those that are named; of a kind that is not named all, of cases the
+ * table. Unless told, the hub may compute and strips may go from device to device.
+ */
 export function chosenCells(text: string | undefined): ChosenCells {
   const { case: cases, wire, accuracy, hub, route } = chosenValues(text, KINDS);
   const cells = WIRES.filter(({ name }) => wire.includes(name)).flatMap((each) =>
@@ -67,7 +70,7 @@ export function chosenCells(text: string | undefined): ChosenCells {
     cases: cases.length === KINDS.case.length ? ['table'] : cases,
     cells,
     hub: hub[0] ?? 'hub-computes',
-    route: route[0] ?? 'by-hub',
+    route: route[0] ?? 'direct',
   };
 }
 

@@ -78,7 +78,8 @@ export class CellPlans {
       shared: wire.shared,
       slowdown: this.#deps.slowdown,
       hubComputes: this.#deps.hub === 'hub-computes',
-      endpoints: this.#deps.route === 'direct',
+      // On shared air beside a wired hub the emulation lets what goes from device to device through once, real air twice.
+      endpoints: this.#deps.route === 'direct' && wire.shared !== 'devices',
     });
   }
 

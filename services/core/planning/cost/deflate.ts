@@ -3,13 +3,11 @@
  * core of an EPYC, maps of half zeros); other machines are taken to be slower by as much as they are with bytes as such.
  */
 
-import { HUB_BYTE_MS } from './fleet.ts';
+import { DEVICE_BYTE_MS, HUB_BYTE_MS } from './fleet.ts';
 
 /** Milliseconds per byte before deflating. */
 const DEFLATE_MS = 2.8e-5;
 const INFLATE_MS = 8e-6;
-/** What the same machine took per byte received or sent as a device. */
-const DEVICE_BYTE_MS = 2e-6;
 
 /** Milliseconds per byte before deflating. */
 export interface DeflateCost {

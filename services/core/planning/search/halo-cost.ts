@@ -5,6 +5,7 @@
  */
 
 import type { Cover } from '../../tiling/types.ts';
+import { stripMs } from '../cost/fleet.ts';
 import { type FleetView, type Leg, type Member, taskMs } from './fleet-view.ts';
 import { Loads } from './loads.ts';
 import type { PartCost, Span, TensorBytes } from './span.ts';
@@ -130,7 +131,8 @@ function stayMs(view: FleetView, { members, cover }: Keeping, { lacks, computeMs
     const lack = lacks[at] as number;
     const [bytes, packed] = [lack * sent.bytes, lack * sent.packed];
     const { device, deflate } = member;
-    const moved = 2 * device.byteMs * bytes + (deflate.inflateMs + deflate.deflateMs) * packed;
+    const packing = (deflate.inflateMs + deflate.deflateMs) * packed;
+    const moved = 2 * (neighbours * stripMs(device) + device.byteMs * bytes) + packing;
     computed = Math.max(computed, (computeMs[at] as number) + moved);
     const [up, down] = direct ? directLegs(view, member) : [member.up, member.down];
     loads.along(up, bytes, neighbours);

@@ -8,7 +8,7 @@
 
 import { TilepipeError } from '../../runtime/errors.ts';
 import { deviceDeflate } from '../cost/deflate.ts';
-import { computeMs, type Device, type Fleet } from '../cost/fleet.ts';
+import { computeMs, type Device, type Fleet, stripMs } from '../cost/fleet.ts';
 import type { DraftBlock } from '../draft.ts';
 import { Binding, SLOTS } from './binding.ts';
 import { Clock } from './clock.ts';
@@ -217,11 +217,20 @@ class Run {
 }
 
 /** Milliseconds of a device's processor for what it takes in and sends. */
-function movedMs(device: Device, { bytesIn, bytesOut, packedIn, packedOut, strips }: SimulatedTask): number {
+function movedMs(
+  device: Device,
+  { bytesIn, bytesOut, packedIn, packedOut, strips, received }: SimulatedTask,
+): number {
   const { deflateMs, inflateMs } = deviceDeflate(device);
-  const sent = strips.reduce((sum, { bytes }) => sum + bytes, bytesOut);
-  const deflated = strips.reduce((sum, { packed = 0 }) => sum + packed, packedOut);
-  return device.byteMs * (bytesIn + sent) + inflateMs * packedIn + deflateMs * deflated;
+  const leaving = strips.filter(({ bytes }) => bytes > 0);
+  const sent = leaving.reduce((sum, { bytes }) => sum + bytes, bytesOut);
+  const deflated = leaving.reduce((sum, { packed = 0 }) => sum + packed, packedOut);
+  return (
+    stripMs(device) * (leaving.length + received) +
+    device.byteMs * (bytesIn + sent) +
+    inflateMs * packedIn +
+    deflateMs * deflated
+  );
 }
 
 function check(blocks: readonly DraftBlock[], options: SimulateOptions): void {

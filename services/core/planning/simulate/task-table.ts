@@ -29,6 +29,8 @@ export interface SimulatedTask {
   readonly own: boolean;
   /** What goes to such tasks without the merger. */
   readonly strips: readonly SimulatedStrip[];
+  /** Strips that come from other devices. */
+  readonly received: number;
   /** What the splitter sends of the frame itself to one that collects its inputs; absent: nothing. */
   readonly supplied?: Omit<SimulatedStrip, 'to'>;
   /** Whether the merger gets anything of it. */
@@ -94,6 +96,7 @@ export function taskTable(blocks: readonly DraftBlock[], fleet: Fleet): Simulate
     own: part.strips !== undefined,
     ...suppliedTo(part),
     strips: strips[index] as SimulatedStrip[],
+    received: (part.strips ?? []).filter(({ bytes }) => bytes > 0).length,
     merged: part.bytesOut > 0 || strips[index]?.length === 0,
   }));
 }

@@ -8,7 +8,7 @@ const named = (text?: string) => {
 
 test('the whole table, the slow links first, with a hub that computes and carries everything', () => {
   const { cases, hub, route, cells } = named();
-  expect([cases, hub, route]).toEqual([['table'], 'hub-computes', 'by-hub']);
+  expect([cases, hub, route]).toEqual([['table'], 'hub-computes', 'direct']);
   expect(cells).toHaveLength(12);
   expect(cells[0]).toBe('500kbit exact');
   expect(cells.at(-1)).toBe('200mbit budgeted');

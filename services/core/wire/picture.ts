@@ -47,7 +47,8 @@ export function toPixels(elements: Uint8Array, { planes, channels }: PictureLayo
 
 /** The other way round. */
 export function fromPixels(pixels: Uint8Array, { planes, channels }: PictureLayout): Uint8Array {
-  if (!planes || channels === 1) return pixels;
+  // Memory of a native library cannot be handed to another thread (Node 24).
+  if (!planes || channels === 1) return new Uint8Array(pixels);
   const area = pixels.length / 3;
   const elements = new Uint8Array(pixels.length);
   for (let i = 0, at = 0; i < area; i++, at += 3) {

@@ -24,7 +24,8 @@ export interface Conformance {
 /**
  * Starts `command` with TILEPIPE_BROKER, TILEPIPE_WORKER_ID and TILEPIPE_CACHE in its environment and examines it;
  * once more after it was killed. Every rule is examined, whatever became of those before it. `progress` hears of each.
- * It passes where no rule was seen to be broken. Rejects with `conform-failed` where the command ends before it has begun, and with `usage` where it cannot be started.
+ * It passes where no rule was seen to be broken. Rejects with `conform-failed` where the command ends before it has
+ * begun, and with `usage` where it cannot be started.
  */
 export async function conform(
   command: readonly string[],

@@ -3,22 +3,12 @@
 import { readFile } from 'node:fs/promises';
 import type { TensorInfo } from '../services/core/graph/types.ts';
 import { TilepipeError } from '../services/core/runtime/errors.ts';
+import { seededRandom } from '../services/core/runtime/seeded-random.ts';
 import { pipelineSchema } from '../services/core/schema/generated/pipeline.ts';
 import { elementBytes, halfFromFloat } from '../services/core/tensor/dtype.ts';
 import type { Settings } from '../services/core/vision/settings.ts';
 import type { TensorData } from '../services/core/wire/message.ts';
 import { decodeFrame, frameReader } from '../services/splitter/decode.ts';
-
-/** mulberry32: 32 bits of state, uniform in [0, 1), the same on every machine. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** Reads a picture file as the pipeline's splitter does. */
 export async function pictureInput(

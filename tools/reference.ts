@@ -1,11 +1,9 @@
 /** The uncut model's answer, on an input where it is steady enough to be compared with. */
 
-import { writeConstants } from '../services/controller/plan-files.ts';
+import { writeWhole } from '../services/controller/plan-files.ts';
 import type { OpenedModel } from '../services/controller/prepare.ts';
 import { everything } from '../services/core/planning/choose-blocks.ts';
 import type { BlobCache } from '../services/core/runtime/blobs.ts';
-import { wholeModel } from '../services/core/tiling/sub-model.ts';
-import { layoutWeights } from '../services/core/tiling/weights.ts';
 import type { TensorData } from '../services/core/wire/message.ts';
 import { compare } from './compare.ts';
 import { runFile } from './executor.ts';
@@ -57,9 +55,6 @@ export async function referenceOf(
 async function referenceFile({ model, path, filled }: ReferenceInput, blobs: BlobCache): Promise<string> {
   if (!filled) return path;
   const { graph } = model;
-  const block = everything(graph);
-  const layout = layoutWeights(graph, block);
-  const weights = await writeConstants(graph, layout, blobs);
-  const { digest } = await blobs.putBytes(wholeModel(graph, block, layout, weights?.digest ?? ''));
+  const { digest } = await writeWhole(graph, everything(graph), blobs);
   return blobs.path(digest);
 }

@@ -8,9 +8,10 @@ import {
 } from '../services/controller/prepare.ts';
 import { Connections } from '../services/core/bus/connections.ts';
 import type { Graph } from '../services/core/graph/types.ts';
-import { chooseBlocks, everything } from '../services/core/planning/choose-blocks.ts';
+import { type ChosenBlock, chooseBlocks, everything } from '../services/core/planning/choose-blocks.ts';
 import type { Grid } from '../services/core/planning/grid.ts';
-import { haloBlocks, type KeptBlock } from '../services/core/planning/halo-blocks.ts';
+import { haloBlocks } from '../services/core/planning/halo-blocks.ts';
+import type { PlacedBlock } from '../services/core/planning/plan-document.ts';
 import { tileableShare } from '../services/core/planning/summary.ts';
 import { BlobCache } from '../services/core/runtime/blobs.ts';
 import { cacheFolder } from '../services/core/runtime/paths.ts';
@@ -67,8 +68,9 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
       progress(`${text}: cutting`);
       const started = performance.now();
       const cover = gridCover(grid.rows, grid.columns);
+      const chosen = chooseBlocks(model.graph, model.analysis, cover, options.halo);
       const prepared = options.halo
-        ? await prepareKept(model, PIPELINE, keptBlocks(model, cover), blobs)
+        ? await prepareKept(model, PIPELINE, keptBlocks(model, chosen, cover), blobs)
         : await preparePlan(model, PIPELINE, cover, blobs);
       if (options.pinned) await pin(cluster, prepared.plan);
       progress(`${text}: workers are loading ${prepared.plan.models.length} sub-models`);
@@ -78,19 +80,20 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
         FRAMES,
       );
       progress(`${text}: running`);
-      const untiled = untiledBlock(model, grid, options.halo);
-      const result = await oneCase(
-        cluster,
-        text,
-        grid,
-        prepared,
-        inputs,
-        reference,
-        tolerance,
-        started,
-        untiled,
-      );
-      cases.push(options.halo ? { ...result, keptTasks: keptTasks(prepared.plan) } : result);
+      const outcome = await throughMqtt(cluster, inputs);
+      const difference = compare(outcome, reference);
+      const reason =
+        difference.reason ?? untiledBlock(model, chosen, grid) ?? shortBlock(prepared.plan, grid);
+      cases.push({
+        grid: text,
+        ...countsOf(prepared),
+        ...(options.halo ? { keptTasks: keptTasks(prepared.plan) } : {}),
+        maxAbsDiff: difference.maxAbsDiff,
+        maxRelDiff: difference.maxRelDiff,
+        pass: reason === undefined && difference.maxRelDiff !== null && difference.maxRelDiff <= tolerance,
+        milliseconds: performance.now() - started,
+        ...(reason === undefined ? {} : { reason }),
+      });
     }
   };
   try {
@@ -115,9 +118,13 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
 }
 
 /** Tile `i` on worker `i`, and so on from the first where there are more. */
-function keptBlocks({ graph, analysis }: OpenedModel, cover: Cover): KeptBlock[] {
+function keptBlocks(
+  { graph, analysis }: OpenedModel,
+  chosen: readonly ChosenBlock[],
+  cover: Cover,
+): PlacedBlock[] {
   const devices = Array.from({ length: coverSize(cover) }, (_, at) => workerId(at % WORKERS));
-  const blocks = chooseBlocks(graph, analysis, cover, true).map(({ block }) => block);
+  const blocks = chosen.map(({ block }) => block);
   return haloBlocks(graph, analysis, blocks, cover, devices);
 }
 
@@ -126,41 +133,23 @@ function keptTasks({ tasks }: Plan): number {
   return tasks.filter(({ gather }) => gather === 'worker').length;
 }
 
-async function oneCase(
-  cluster: LocalCluster,
-  text: string,
-  { rows, columns }: Grid,
-  { plan, tiledShare }: PreparedPlan,
-  inputs: readonly TensorData[],
-  reference: readonly TensorData[],
-  tolerance: number,
-  started: number,
-  untiled: string | undefined,
-): Promise<Case> {
-  const tiled = plan.blocks.filter(({ kind }) => kind === 'tile');
-  const tiles = plan.tasks.filter(({ shape }) => shape === 'tile').length;
-  const outcome = await throughMqtt(cluster, inputs);
-  const difference = compare(outcome, reference);
-  const short = tiled.find(
-    ({ id }) => plan.tasks.filter(({ block }) => block === id).length < rows * columns,
-  );
-  const reason =
-    difference.reason ??
-    untiled ??
-    (short === undefined ? undefined : `block ${short.id} ran in fewer tiles than ${rows * columns}`);
-  const pass = reason === undefined && difference.maxRelDiff !== null && difference.maxRelDiff <= tolerance;
+type Counts = Pick<Case, 'blocks' | 'tiles' | 'tiledMacShare' | 'wholeBlocks'>;
+
+function countsOf({ plan, tiledShare }: PreparedPlan): Counts {
   return {
-    grid: text,
     blocks: plan.blocks.length,
-    tiles,
+    tiles: plan.tasks.filter(({ shape }) => shape === 'tile').length,
     tiledMacShare: tiledShare,
     wholeBlocks: plan.blocks.filter(({ kind }) => kind === 'whole').length,
-    maxAbsDiff: difference.maxAbsDiff,
-    maxRelDiff: difference.maxRelDiff,
-    pass,
-    milliseconds: performance.now() - started,
-    ...(reason === undefined ? {} : { reason }),
   };
+}
+
+/** The first block that is in fewer tiles than the grid has: then the numbers do not prove all of it. */
+function shortBlock({ blocks, tasks }: Plan, { rows, columns }: Grid): string | undefined {
+  const short = blocks.find(
+    ({ id, kind }) => kind === 'tile' && tasks.filter(({ block }) => block === id).length < rows * columns,
+  );
+  return short && `block ${short.id} ran in fewer tiles than ${rows * columns}`;
 }
 
 /**
@@ -169,18 +158,18 @@ async function oneCase(
  */
 function untiledBlock(
   { graph, analysis }: OpenedModel,
+  chosen: readonly ChosenBlock[],
   { rows, columns }: Grid,
-  kept: boolean,
 ): string | undefined {
   if (rows * columns === 1) return undefined;
-  const chosen = chooseBlocks(graph, analysis, gridCover(rows, columns), kept).find(
+  const untiled = chosen.find(
     ({ block, reason }) =>
       block.kind === 'whole' &&
       reason !== undefined &&
       !block.nodes.some(({ index }) => analysis.refusals.has(index)) &&
       block.outputs.some((name) => positions(analysis, graph, name) > 1),
   );
-  return chosen && `block ${chosen.block.id} ran whole: ${chosen.reason}`;
+  return untiled && `block ${untiled.block.id} ran whole: ${untiled.reason}`;
 }
 
 /** Rows times columns of a tensor. */

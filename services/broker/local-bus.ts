@@ -62,7 +62,7 @@ export class LocalBus implements Bus {
   }
 
   counters(): BusCounters {
-    return { ...this.#count };
+    return { ...this.#count, leftBytes: this.#count.publishedBytes };
   }
 
   onUp(listener: () => void): void {

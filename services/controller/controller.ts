@@ -32,6 +32,8 @@ export class Controller {
   readonly #deps: ControllerDeps;
   readonly #workers: Roster;
   readonly #announced = new Map<string, Announcement>();
+  /** Fallbacks that a worker could not load and that was said of, since the last roll-out. */
+  readonly #unloaded = new Set<string>();
   readonly #waiting = new Set<() => void>();
   readonly #listeners = new Set<(status: Status) => void>();
 
@@ -80,6 +82,7 @@ export class Controller {
       frames,
     };
     this.#announced.set(plan.pipeline, announcement);
+    this.#unloaded.clear();
     await this.#publish(announcement);
     this.#deps.log.info(
       {
@@ -170,8 +173,23 @@ export class Controller {
 
   #changed(status: Status): void {
     this.#deps.log.debug({ worker: status.id, state: status.state }, 'worker changed');
+    for (const { fallback, plan } of this.#announced.values())
+      if (fallback !== undefined) this.#lookAtFallback(status, fallback.digest, plan.pipeline);
     for (const wake of this.#waiting) wake();
     for (const listener of this.#listeners) listener(status);
+  }
+
+  /** Nothing waits for a fallback to be loaded, so that nobody would hear why frames have none. */
+  #lookAtFallback({ id, plans }: Status, digest: string, pipeline: string): void {
+    const { state, code, error } = plans?.[digest] ?? {};
+    const key = `${digest} ${id}`;
+    if (state !== 'failed' || this.#unloaded.has(key)) return;
+    this.#unloaded.add(key);
+    const why = error ?? 'no reason given';
+    this.#deps.log.warn(
+      { pipeline, plan: digest.slice(0, 12), worker: id, code },
+      `a worker could not load the fallback: ${why}`,
+    );
   }
 
   #publish(announcement: Announcement): Promise<void> {

@@ -1,29 +1,16 @@
 /** From blocks and their parts to a plan that can run: writes the sub-models and their weights into the model store. */
 
 import type { Constant, Graph } from '../core/graph/types.ts';
-import type {
-  PartPlacement,
-  PlannedBlock,
-  PlannedPart,
-  SubModelFile,
-} from '../core/planning/plan-document.ts';
+import type { PlacedBlock, PlannedBlock, PlannedPart, SubModelFile } from '../core/planning/plan-document.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
 import { slices } from '../core/runtime/slices.ts';
 import type { Analysis } from '../core/tiling/analyse.ts';
 import { partialPiece } from '../core/tiling/partial-piece.ts';
-import { shardPiece } from '../core/tiling/shard.ts';
+import { type BlockPiece, shardPiece } from '../core/tiling/shard.ts';
 import { subModel, wholeModel } from '../core/tiling/sub-model.ts';
 import type { FusedBlock, Tile } from '../core/tiling/types.ts';
 import { layoutWeights, type WeightsLayout } from '../core/tiling/weights.ts';
 import { WrittenModels } from './written-models.ts';
-
-/** A block to be written; its kind says how it runs. */
-export interface PlacedBlock {
-  readonly block: FusedBlock;
-  readonly parts: readonly PartPlacement[];
-  /** Why it runs in one piece. */
-  readonly reason?: string;
-}
 
 export interface WrittenPlan {
   readonly blocks: readonly PlannedBlock[];
@@ -36,7 +23,7 @@ interface WeightsFile {
 }
 
 /**
- * Writes one sub-model per pad pattern, and the weights once per block; of a block in shards, each shard's own part,
+ * Writes one sub-model per pad pattern, and the weights once per block; shards and parts of a sum each have their own,
  * so that a worker loads no more than it runs. `progress` hears of each block. Throws `tiling-refused` where a block
  * cannot run as its kind says.
  */
@@ -88,30 +75,38 @@ async function blockWriter(
   block: FusedBlock,
   blobs: BlobCache,
 ): Promise<(tile: Tile) => Promise<SubModelFile>> {
-  if (block.kind === 'shard' || block.kind === 'partial') {
-    return async (tile) => {
-      const piece =
-        block.kind === 'shard' ? shardPiece(graph, analysis, block, tile) : partialPiece(graph, block, tile);
-      const layout = layoutWeights(piece.graph, piece.block);
-      const weights = await writeConstants(piece.graph, layout, blobs);
-      const location = weights?.digest ?? '';
-      return writeModel(wholeModel(piece.graph, piece.block, layout, location, tile), weights, blobs);
+  if (block.kind !== 'tile')
+    return (tile) => {
+      const piece = pieceOf(graph, analysis, block, tile);
+      return writeWhole(piece.graph, piece.block, blobs, tile);
     };
-  }
   const layout = layoutWeights(graph, block);
   const weights = await writeConstants(graph, layout, blobs);
   const location = weights?.digest ?? '';
-  return (tile) => {
-    const bytes =
-      block.kind === 'whole'
-        ? wholeModel(graph, block, layout, location, tile)
-        : subModel(graph, analysis, block, tile, layout, location);
-    return writeModel(bytes, weights, blobs);
-  };
+  return (tile) => writeModel(subModel(graph, analysis, block, tile, layout, location), weights, blobs);
+}
+
+/** What a part of a block runs, as a block in one piece. */
+function pieceOf(graph: Graph, analysis: Analysis, block: FusedBlock, tile: Tile): BlockPiece {
+  if (block.kind === 'shard') return shardPiece(graph, analysis, block, tile);
+  if (block.kind === 'partial') return partialPiece(graph, block, tile);
+  return { graph, block };
+}
+
+/** Writes a block in one piece, with its weights; `tile` says which of its inputs come as partial sums. */
+export async function writeWhole(
+  graph: Graph,
+  block: FusedBlock,
+  blobs: BlobCache,
+  tile?: Pick<Tile, 'inputs' | 'sums'>,
+): Promise<SubModelFile> {
+  const layout = layoutWeights(graph, block);
+  const weights = await writeConstants(graph, layout, blobs);
+  return writeModel(wholeModel(graph, block, layout, weights?.digest ?? '', tile), weights, blobs);
 }
 
 /** Writes the weights file of a layout; undefined where it has none. */
-export async function writeConstants(
+async function writeConstants(
   graph: Graph,
   layout: WeightsLayout,
   blobs: BlobCache,

@@ -7,8 +7,12 @@ import type { Graph } from '../core/graph/types.ts';
 import { chooseBlocks } from '../core/planning/choose-blocks.ts';
 import { checkCodecs, codedBlock, codedTile, wireName } from '../core/planning/coded-blocks.ts';
 import type { CutCodec, Draft, DraftBlock, DraftPart } from '../core/planning/draft.ts';
-import type { KeptBlock } from '../core/planning/halo-blocks.ts';
-import { type PartPlacement, type PlanInput, planDocument } from '../core/planning/plan-document.ts';
+import {
+  type PartPlacement,
+  type PlacedBlock,
+  type PlanInput,
+  planDocument,
+} from '../core/planning/plan-document.ts';
 import { tiledShare } from '../core/planning/summary.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
 import { TilepipeError } from '../core/runtime/errors.ts';
@@ -20,7 +24,7 @@ import type { Cover, FusedBlock, Tile } from '../core/tiling/types.ts';
 import { takePixels } from '../core/vision/pixels.ts';
 import type { PreprocessSettings } from '../core/vision/settings.ts';
 import { openModel } from './model-file.ts';
-import { type PlacedBlock, writeSubModels } from './plan-files.ts';
+import { writeSubModels } from './plan-files.ts';
 
 export interface OpenedModel {
   readonly name: string;
@@ -51,7 +55,7 @@ export interface PreparedPlan {
   /** Share of the multiply-accumulates in blocks that run tiled. */
   readonly tiledShare: number;
   /** What frames go on with where an attempt under the plan fails. */
-  readonly fallback?: Pick<PreparedPlan, 'plan' | 'digest'>;
+  readonly fallback?: Pick<PreparedPlan, 'plan' | 'digest'> & { readonly draft?: Draft };
   /** Where codecs change values, and that was measured. */
   readonly loss?: CodecLoss;
 }
@@ -76,7 +80,7 @@ export function preparePlan(
 export function prepareKept(
   model: OpenedModel,
   pipeline: string,
-  kept: readonly KeptBlock[],
+  kept: readonly PlacedBlock[],
   blobs: BlobCache,
   progress?: Progress,
 ): Promise<PreparedPlan> {

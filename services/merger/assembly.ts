@@ -1,11 +1,13 @@
 /** The frames under way on one plan: pieces in, `task` messages and finished frames out. */
 
+import { attemptExtra } from '../core/control/attempt-of.ts';
 import type { AnnouncedPlan } from '../core/control/plan-watch.ts';
 import { describeMissing, type FrameRef, Gather, type InputBuffer } from '../core/flow/gather.ts';
 import type { Task } from '../core/flow/plan-index.ts';
 import { WAITING, Wants } from '../core/flow/wants.ts';
 import type { DType } from '../core/graph/types.ts';
 import { monotonicMs } from '../core/runtime/clock.ts';
+import { named } from '../core/runtime/counters.ts';
 import { tensorBytes } from '../core/tensor/dtype.ts';
 import { contains, extents, whole } from '../core/tensor/region.ts';
 import type { BodyPool } from '../core/wire/body-pool.ts';
@@ -84,7 +86,7 @@ export class Assembly {
   }
 
   /** Whether a frame is under way, and at this attempt as far as its `open` has come. */
-  isAt(frame: string, attempt: unknown): boolean {
+  isAt(frame: string, attempt: number): boolean {
     const record = this.#records.get(frame);
     return record !== undefined && (record.attempt ?? attempt) === attempt;
   }
@@ -120,9 +122,9 @@ export class Assembly {
     this.#records.set(frame, record);
     const ready: { task: Task; message: LaidMessage }[] = [];
     let finished = false;
-    const whole = this.#gather.accept(ref, meta.task ?? '', pieces);
-    this.#watch(record, meta, whole, now);
-    for (const { task, inputs } of whole) {
+    const complete = this.#gather.accept(ref, meta.task ?? '', pieces);
+    this.#watch(record, meta, complete, now);
+    for (const { task, inputs } of complete) {
       if (inputs.message === undefined) {
         for (const [name, tensor] of inputs.outputs ?? []) record.outputs.set(name, tensor);
         finished = true;
@@ -130,9 +132,9 @@ export class Assembly {
         if (task.block !== undefined) record.taskReady(task.block, now);
         const { index } = this.plan;
         const packed = index.packedInputs(task.id);
-        const message = deflated(inputs.message, this.#specs(task), packed, this.#options.pool);
-        record.bytes += message.body.byteLength;
-        ready.push({ task, message });
+        const outgoing = deflated(inputs.message, this.#specs(task), packed, this.#options.pool);
+        record.bytes += outgoing.body.byteLength;
+        ready.push({ task, message: outgoing });
       }
     }
     // Refused data begins no frame: strangers could fill the memory with them.
@@ -158,7 +160,7 @@ export class Assembly {
   #watch(
     { id, deadlineAt }: FrameRecord,
     meta: MessageMeta,
-    whole: readonly { task: Task }[],
+    complete: readonly { task: Task }[],
     now: number,
   ): void {
     if (this.#wants === undefined) return;
@@ -166,7 +168,7 @@ export class Assembly {
     const missing = this.#gather
       .missing(id)
       .filter(({ transfers }) => transfers.every(({ from }) => index.dispatchOf(from) === 'worker'));
-    this.#wants.came(id, meta, { missing, ready: whole.map(({ task }) => task.id) }, now, deadlineAt);
+    this.#wants.came(id, meta, { missing, ready: complete.map(({ task }) => task.id) }, now, deadlineAt);
   }
 
   /** Frames that wait for what some worker should have sent long ago, with the holes. */
@@ -196,11 +198,7 @@ export class Assembly {
 
   counters(): Record<string, number> {
     const { rejected, ...counts } = this.#gather.counters();
-    const refusals = Object.entries(rejected).map(([reason, count]) => [`gather.rejected.${reason}`, count]);
-    return {
-      ...Object.fromEntries(Object.entries(counts).map(([name, count]) => [`gather.${name}`, count])),
-      ...Object.fromEntries(refusals),
-    };
+    return named('gather', counts, rejected);
   }
 
   #allocate(frame: FrameRef, task: Task): Collected {
@@ -241,7 +239,7 @@ export class Assembly {
       deadlineMs: Math.max(1, (record?.deadlineAt ?? 0) - monotonicMs()),
       ...(record?.splitter === undefined ? {} : { splitter: record.splitter }),
       ...(record?.source === undefined ? {} : { source: record.source }),
-      ...(Number(record?.attempt ?? 1) > 1 ? { extra: { attempt: record?.attempt } } : {}),
+      ...attemptExtra(record?.attempt),
     };
   }
 }

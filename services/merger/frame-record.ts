@@ -1,5 +1,6 @@
 /** What the merger knows of a frame under way: whose it is, what its answer needs, and how long its blocks took. */
 
+import { attemptOf } from '../core/control/attempt-of.ts';
 import type { PlanIndex } from '../core/flow/plan-index.ts';
 import type { MessageMeta, TensorData } from '../core/wire/message.ts';
 
@@ -50,8 +51,7 @@ export class FrameRecord {
 
   /** Number of the splitter's attempt, as it counts them. */
   get attempt(): number | undefined {
-    const { attempt } = (this.extra ?? {}) as { attempt?: unknown };
-    return typeof attempt === 'number' ? attempt : undefined;
+    return this.extra === undefined ? undefined : attemptOf(this);
   }
 
   /** A task's data arrived: a repeated one counts its bytes, not its time. */

@@ -2,18 +2,18 @@
 
 import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
+import { attemptOf } from '../core/control/attempt-of.ts';
 import { answeredBy, Dispatching } from '../core/control/dispatching.ts';
 import { parseAnnouncement } from '../core/control/documents.ts';
 import { Inbox } from '../core/control/inbox.ts';
 import { type AnnouncedPlan, PlanWatch } from '../core/control/plan-watch.ts';
-import { sendMessage } from '../core/control/send.ts';
 import { monotonicMs } from '../core/runtime/clock.ts';
+import { Counters } from '../core/runtime/counters.ts';
 import { asTilepipeError, type ErrorCode } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import type { Message, MessageMeta } from '../core/wire/message.ts';
-import { AnsweredFrames } from './answered-frames.ts';
-import { Answerer } from './answerer.ts';
+import { Answers } from './answers.ts';
 import { Assembly } from './assembly.ts';
 import { FrameLimit } from './frame-limit.ts';
 import type { FrameRecord } from './frame-record.ts';
@@ -43,11 +43,8 @@ export class Merger {
   readonly #word: Word;
   /** One gather state per plan that frames are under way on, by digest. */
   readonly #assemblies = new Map<string, Assembly>();
-  readonly #answerers = new WeakMap<AnnouncedPlan, Answerer>();
-  readonly #counts = new Map<string, number>();
-  readonly #answered = new AnsweredFrames();
-  /** Frames whose result is on its way. */
-  readonly #answering = new Set<string>();
+  readonly #counters = new Counters();
+  readonly #answers: Answers;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(deps: MergerDeps) {
@@ -71,6 +68,7 @@ export class Merger {
     });
     this.#limit = new FrameLimit({ control, topics });
     this.#word = new Word({ id, data, log });
+    this.#answers = new Answers({ id, control, data, topics });
     this.#dispatching = new Dispatching({
       teller: { role: 'merger', id },
       control,
@@ -97,7 +95,7 @@ export class Merger {
   /** Waits until the frames under way have ended, `limitMs` at most. */
   async drain(limitMs: number): Promise<void> {
     const until = monotonicMs() + limitMs;
-    while (monotonicMs() < until && this.#framesUnderWay() + this.#answering.size > 0) {
+    while (monotonicMs() < until && this.#framesUnderWay() + this.#answers.leaving > 0) {
       await new Promise((resolve) => setTimeout(resolve, TICK_MS));
     }
   }
@@ -121,14 +119,12 @@ export class Merger {
   }
 
   counters(): Record<string, number> {
-    const gathered: Record<string, number> = {};
-    for (const assembly of this.#assemblies.values()) {
-      for (const [name, count] of Object.entries(assembly.counters()))
-        gathered[name] = (gathered[name] ?? 0) + count;
-    }
+    const gathered = new Counters();
+    for (const assembly of this.#assemblies.values())
+      for (const [name, count] of Object.entries(assembly.counters())) gathered.add(name, count);
     return {
-      ...Object.fromEntries(this.#counts),
-      ...gathered,
+      ...this.#counters.snapshot(),
+      ...gathered.snapshot(),
       ...this.#inbox.counters(),
       ...this.#dispatching.counters(),
     };
@@ -163,7 +159,7 @@ export class Merger {
   /** Its splitter hears of it at once, or it would wait for its time. */
   #evicted(plan: AnnouncedPlan, record: FrameRecord, missing: string): void {
     this.#dispatching.cancel(record.id);
-    this.#count('evicted');
+    this.#counters.add('evicted');
     this.#deps.log.warn({ frame: record.id }, 'too many frames are under way: the oldest was given up');
     const message = `the merger gave frame ${record.id} up for newer ones: ${missing}`;
     this.#word.close(plan, record, { code: 'overloaded', message });
@@ -196,7 +192,7 @@ export class Merger {
     const { meta } = message;
     // Answers go to inboxes only: a message cannot make a merger publish anywhere else.
     if (meta.splitter !== undefined && !this.#deps.topics.isInbox(meta.splitter)) {
-      this.#count('refused.address');
+      this.#counters.add('refused.address');
       return;
     }
     const assembly = this.#assemblies.get(meta.plan ?? '');
@@ -210,28 +206,28 @@ export class Merger {
     else if (meta.kind === 'done') this.#dispatching.done(answeredBy(meta), meta);
     else if (meta.kind === 'error') this.#taskError(assembly, meta.frame, meta);
     else if (meta.kind === 'close') this.#abandon(assembly, meta.frame);
-    else this.#count(`refused.kind-${meta.kind}`);
+    else this.#counters.add(`refused.kind-${meta.kind}`);
   }
 
   /** A frame that begins on a plan this merger does not have is sent back at once, or it would wait for its time. */
-  #unknownPlan({ kind, pipeline = '', plan: digest = '', frame = '', splitter, extra }: MessageMeta): void {
-    this.#count('refused.unknown-plan');
+  #unknownPlan(meta: MessageMeta): void {
+    const { kind, pipeline = '', plan: digest = '', frame = '', splitter } = meta;
+    this.#counters.add('refused.unknown-plan');
     if (kind !== 'open') return;
-    const { attempt } = (extra ?? {}) as { attempt?: unknown };
     const word = `the merger has no plan ${digest.slice(0, 12)}`;
     this.#word.close(
       { pipeline, digest },
-      { id: frame, splitter, attempt },
+      { id: frame, splitter, attempt: attemptOf(meta) },
       { code: 'no-worker', message: word },
     );
   }
 
   #open(assembly: Assembly, frame: string, meta: MessageMeta): void {
-    const key = nameOf(assembly, frame);
-    if (this.#answering.has(key)) return;
-    if (this.#answered.has(key)) {
+    const { pipeline } = assembly.plan;
+    if (this.#answers.isLeaving(pipeline, frame)) return;
+    if (this.#answers.isOut(pipeline, frame)) {
       // The word of it was lost: a second result would be one too many.
-      this.#count('replayed-after-result');
+      this.#counters.add('replayed-after-result');
       this.#word.close(assembly.plan, { id: frame, splitter: meta.splitter });
       return;
     }
@@ -244,8 +240,8 @@ export class Merger {
   /** Tiles of one task: into the inputs of the tasks that need them; what became complete goes on its way. */
   #data(assembly: Assembly, frame: string, message: Message, size: number): void {
     const { meta } = message;
-    if (this.#answered.has(nameOf(assembly, frame))) {
-      this.#count('late');
+    if (this.#answers.isOut(assembly.plan.pipeline, frame)) {
+      this.#counters.add('late');
       return;
     }
     const ours = meta.reply === this.#inboxTopic;
@@ -276,7 +272,7 @@ export class Merger {
     const { sender = '', task = '' } = meta;
     const { digest } = assembly.plan;
     const why = `${sender} made other tensors of task ${task} than the plan says`;
-    this.#count('unsound');
+    this.#counters.add('unsound');
     if (!ours) {
       this.#giveUp(assembly, frame, 'wire-invalid', why, { unsound: sender });
       return;
@@ -287,7 +283,6 @@ export class Merger {
 
   /** Publishes the answer, then tells the splitter that it may forget the frame. */
   async #finish(assembly: Assembly, record: FrameRecord): Promise<void> {
-    const { control, data, topics, log, id } = this.#deps;
     const { pipeline, digest } = assembly.plan;
     if (record.extra === undefined) {
       // Without the splitter's word on where the picture lies, boxes and sizes would be wrong in silence.
@@ -297,39 +292,18 @@ export class Merger {
     assembly.drop(record.id);
     // Tasks sent twice may still be out.
     this.#dispatching.cancel(record.id);
-    const key = nameOf(assembly, record.id);
-    this.#answering.add(key);
     // The newest settings, where the plan was announced again with others.
     const plan = this.#plans.find(pipeline, digest) ?? assembly.plan;
-    const names = { pipeline, source: record.source };
     try {
-      const answerer = this.#answerer(plan);
-      const result = answerer.result(record, monotonicMs());
-      if (result.task === 'tensors') {
-        const meta: MessageMeta = { kind: 'result', sender: id, pipeline, plan: digest, frame: record.id };
-        await sendMessage(data, topics.build('tensors', names), answerer.tensors(meta, record));
-      }
-      await control.publish(topics.build('result', names), Buffer.from(JSON.stringify(result)), { qos: 1 });
-      this.#answered.add(key);
-      this.#count('finished');
+      await this.#answers.publish(plan, record);
+      this.#counters.add('finished');
       this.#word.close(plan, record);
     } catch (error) {
       const { code, message } = asTilepipeError(error);
-      log.error({ frame: record.id, code }, message);
+      this.#deps.log.error({ frame: record.id, code }, message);
       // Either another attempt mends it, or the splitter says what was wrong: the frame does not end in silence.
       this.#word.close(plan, record, { code, message });
-    } finally {
-      this.#answering.delete(key);
     }
-  }
-
-  #answerer(plan: AnnouncedPlan): Answerer {
-    let answerer = this.#answerers.get(plan);
-    if (answerer === undefined) {
-      answerer = new Answerer(plan);
-      this.#answerers.set(plan, answerer);
-    }
-    return answerer;
   }
 
   /** Ends an attempt at a frame and says why; the splitter decides whether there is another. */
@@ -343,14 +317,14 @@ export class Merger {
     this.#dispatching.cancel(frame);
     const record = assembly.drop(frame);
     if (record === undefined) return;
-    this.#count('failed');
+    this.#counters.add('failed');
     this.#word.close(assembly.plan, record, { code, message, ...blamed });
   }
 
   /** The splitter has given an attempt up. */
   #abandon(assembly: Assembly, frame: string): void {
     this.#dispatching.cancel(frame);
-    if (assembly.drop(frame) !== undefined) this.#count('abandoned');
+    if (assembly.drop(frame) !== undefined) this.#counters.add('abandoned');
   }
 
   #taskFailed(frame: string, code: ErrorCode, message: string): void {
@@ -378,20 +352,11 @@ export class Merger {
         this.#giveUp(assembly, frame, 'strip-lost', missing);
       for (const { record, missing } of assembly.expired(now)) {
         this.#dispatching.cancel(record.id);
-        this.#count('expired');
+        this.#counters.add('expired');
         this.#deps.log.warn({ frame: record.id, missing }, 'frame given up at its deadline');
         this.#word.close(assembly.plan, record, { code: 'frame-deadline', message: missing });
       }
     }
     this.#retire();
   }
-
-  #count(name: string): void {
-    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
-  }
-}
-
-/** Frame ids are unique in their pipeline. */
-function nameOf({ plan: { pipeline } }: Assembly, frame: string): string {
-  return `${pipeline}/${frame}`;
 }

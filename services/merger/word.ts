@@ -18,7 +18,7 @@ export interface WordDeps {
 export interface Addressee {
   readonly id: string;
   readonly splitter: string | undefined;
-  readonly attempt?: unknown;
+  readonly attempt?: number | undefined;
 }
 
 export interface Failure {

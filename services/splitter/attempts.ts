@@ -3,6 +3,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
+import { attemptExtra } from '../core/control/attempt-of.ts';
 import type { Dispatching } from '../core/control/dispatching.ts';
 import type { AnnouncedPlan } from '../core/control/plan-watch.ts';
 import { sendMessage } from '../core/control/send.ts';
@@ -59,7 +60,7 @@ export class Attempts {
       };
       const extra = { ...frame.extra, attempt };
       await sendMessage(data, mergerInbox, layoutMessage({ ...meta, kind: 'open', extra }, []));
-      const numbered = attempt > 1 ? { ...meta, extra: { attempt } } : meta;
+      const numbered = { ...meta, ...attemptExtra(attempt) };
       for (const task of plan.index.sourceTasks(frame.sequence)) {
         const message = await taskMessage(plan, frame, task, numbered, dispatching.pool);
         if (!current()) return message.release();
@@ -114,7 +115,7 @@ export class Attempts {
       pipeline,
       plan: digest,
       frame,
-      ...(attempt > 1 ? { extra: { attempt } } : {}),
+      ...attemptExtra(attempt),
     };
     sendMessage(data, inbox, layoutMessage({ ...meta, kind: 'close' }, [])).catch((error: unknown) =>
       log.debug({ frame }, asTilepipeError(error).message),

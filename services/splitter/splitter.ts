@@ -1,6 +1,6 @@
 /** The splitter: a camera's frame in, the tiles of the first block out; it keeps every frame until its result is seen. */
 
-import type { Bus, Incoming } from '../core/bus/bus.ts';
+import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
 import { answeredBy, Dispatching } from '../core/control/dispatching.ts';
 import { parseAnnouncement } from '../core/control/documents.ts';
@@ -9,21 +9,20 @@ import { type AnnouncedPlan, PlanWatch } from '../core/control/plan-watch.ts';
 import { Roster } from '../core/control/roster.ts';
 import { monotonicMs } from '../core/runtime/clock.ts';
 import { Counters } from '../core/runtime/counters.ts';
-import { asTilepipeError, type ErrorCode, TilepipeError } from '../core/runtime/errors.ts';
+import type { ErrorCode } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
 import { parseStatus } from '../core/runtime/status.ts';
 import type { Result } from '../core/schema/generated/result.ts';
 import type { Status } from '../core/schema/generated/status.ts';
-import { Assembler } from '../core/wire/assembler.ts';
 import type { Message, MessageMeta } from '../core/wire/message.ts';
 import { Attempts } from './attempts.ts';
 import { Choice } from './choice.ts';
 import { asCode, ErrorResults, isFinal } from './error-results.ts';
-import { type Camera, FrameWatch } from './frame-watch.ts';
-import { Intake, isWireMessage } from './intake.ts';
+import { FrameWatch } from './frame-watch.ts';
+import { Reception } from './reception.ts';
 import { ResultWatch } from './result-watch.ts';
 import { Share } from './share.ts';
-import { Stream, type StreamCounters, type StreamLimits } from './stream.ts';
+import { noCounts, Stream, type StreamLimits } from './stream.ts';
 
 export interface SplitterDeps {
   readonly id: string;
@@ -54,21 +53,13 @@ export class Splitter {
   readonly #mergers: Roster;
   readonly #dispatching: Dispatching;
   readonly #streams = new Map<string, Stream>();
-  readonly #rejected = new Map<string, number>();
-  /** Ids of frames must not repeat over restarts. */
-  readonly #run = Math.random().toString(36).slice(2, 8);
-  /** How each plan's frames are read, and the parts of tensor frames that are not whole yet. */
-  readonly #intakes = new WeakMap<AnnouncedPlan, Intake>();
-  readonly #frames: Assembler;
+  readonly #reception: Reception;
   readonly #errors: ErrorResults;
   readonly #results: ResultWatch;
   readonly #choice: Choice;
   readonly #attempts: Attempts;
   readonly #share: Share;
   readonly #cameras: FrameWatch;
-  #sequence = 0;
-  /** Camera messages being read. */
-  #reading = 0;
   #timer: NodeJS.Timeout | undefined;
   #draining = false;
 
@@ -82,10 +73,6 @@ export class Splitter {
       topic: this.#inboxTopic,
       log,
       handle: (message) => this.#receive(message),
-    });
-    this.#frames = new Assembler({
-      now: monotonicMs,
-      onReject: ({ reason }, from) => log.warn({ reason, from }, 'a frame was refused'),
     });
     this.#errors = new ErrorResults({
       control,
@@ -132,7 +119,13 @@ export class Splitter {
       plans: this.#plans,
       mergers: this.#mergers,
       dispatching,
-      intake: (plan) => this.#intake(plan),
+      intake: (plan) => this.#reception.intake(plan),
+    });
+    this.#reception = new Reception({
+      log,
+      planOf: (pipeline) => this.#choice.startable(pipeline) ?? this.#plans.of(pipeline)[0],
+      read: (pipeline, frame) => this.#stream(pipeline).push(frame),
+      refused: (pipeline, frame, code, message) => this.#errors.publish(pipeline, frame, code, message),
     });
     this.#share = new Share({
       id,
@@ -149,7 +142,7 @@ export class Splitter {
       log,
       ...limited,
       mine: (pipeline, source) => this.#share.mine(pipeline, source),
-      received: (camera, message) => void this.#take(camera, message),
+      received: (camera, message) => void this.#reception.take(camera, message),
     });
   }
 
@@ -172,7 +165,7 @@ export class Splitter {
       await new Promise((resolve) => setTimeout(resolve, Math.min(HAND_OVER_MS, limitMs / 2)));
     await this.#cameras.stop();
     const busy = () => [...this.#streams.values()].some((stream) => stream.inFlight + stream.waiting > 0);
-    while (monotonicMs() < until && (this.#reading > 0 || busy())) {
+    while (monotonicMs() < until && (this.#reception.reading > 0 || busy())) {
       await new Promise((resolve) => setTimeout(resolve, TICK_MS));
     }
   }
@@ -200,28 +193,19 @@ export class Splitter {
   }
 
   counters(): Record<string, number> {
-    const total: StreamCounters = {
-      received: 0,
-      finished: 0,
-      failed: 0,
-      dropped: 0,
-      replayed: 0,
-      fallback: 0,
-    };
+    const total = noCounts();
     const fallbacks = new Counters();
     for (const { counters, causes } of this.#streams.values()) {
-      for (const key of Object.keys(total) as (keyof StreamCounters)[]) total[key] += counters[key];
+      for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += counters[key];
       for (const [cause, count] of causes) fallbacks.add(`fallback.${cause}`, count);
     }
-    const rejected = Object.fromEntries(
-      [...this.#rejected].map(([code, count]) => [`rejected.${code}`, count]),
-    );
     return {
       ...total,
       ...fallbacks.snapshot(),
-      ...rejected,
+      ...this.#reception.counters(),
       ...this.#cameras.counters(),
       peers: this.#peers(),
+      'plans.no-fallback': this.#unsecured(),
       ...this.#inbox.counters(),
       ...this.#dispatching.counters(),
     };
@@ -233,50 +217,18 @@ export class Splitter {
     return Object.fromEntries(known.map(({ digest }) => [digest, { state: 'ready' }]));
   }
 
+  /** Pipelines whose workers exchange strips and whose frames have nothing to go on with where one is lost. */
+  #unsecured(): number {
+    return this.#plans.pipelines().filter((pipeline) => {
+      const [plan] = this.#plans.of(pipeline);
+      if (plan === undefined || plan.index.gatherers.size === 0) return false;
+      return plan.fallback === undefined || !this.#dispatching.canRun(plan.fallback);
+    }).length;
+  }
+
   /** Other splitters that any of its pipelines is shared with. */
   #peers(): number {
     return new Set(this.#plans.pipelines().flatMap((pipeline) => this.#share.peers(pipeline))).size;
-  }
-
-  /** One camera message: decoded off the event loop, or refused with an answer; the next frame is not affected. */
-  async #take({ pipeline, source }: Camera, { topic, payload }: Incoming): Promise<void> {
-    const message = isWireMessage(payload) ? this.#frames.accept(topic, payload) : undefined;
-    // A part of a frame that is not whole yet, or one that was refused and counted.
-    if (message === undefined && isWireMessage(payload)) return;
-    const sequence = this.#sequence++;
-    const id = `${this.#run}-${sequence}`;
-    const arrivedAt = monotonicMs();
-    this.#reading++;
-    try {
-      const plan = this.#choice.startable(pipeline) ?? this.#plans.of(pipeline)[0];
-      if (plan === undefined) {
-        throw new TilepipeError(
-          'no-worker',
-          `pipeline ${pipeline} has no plan: frames of ${source} cannot be run`,
-        );
-      }
-      const intake = this.#intake(plan);
-      const content = message === undefined ? await intake.picture(payload) : intake.tensors(message);
-      const { reading } = intake;
-      const deadlineAt = arrivedAt + plan.announcement.frames.deadlineMs;
-      this.#stream(pipeline).push({ id, source, sequence, ...content, reading, arrivedAt, deadlineAt });
-    } catch (error) {
-      const { code, message: what } = asTilepipeError(error);
-      this.#rejected.set(code, (this.#rejected.get(code) ?? 0) + 1);
-      this.#deps.log.warn({ pipeline, source, frame: id, code }, what);
-      this.#errors.publish(pipeline, { id, source, sequence }, code, what);
-    } finally {
-      this.#reading--;
-    }
-  }
-
-  #intake(plan: AnnouncedPlan): Intake {
-    let intake = this.#intakes.get(plan);
-    if (intake === undefined) {
-      intake = new Intake(plan);
-      this.#intakes.set(plan, intake);
-    }
-    return intake;
   }
 
   #stream(pipeline: string): Stream {

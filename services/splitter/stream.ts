@@ -20,6 +20,7 @@ export interface Started {
   readonly attempt: number;
   /** Attempts used up before this one: starts that ended because somebody was gone are not the frame's fault. */
   readonly spent: number;
+  readonly startedAt: number;
   /** When this attempt is given up: the frame's time is shared between its attempts. */
   readonly giveUpAt: number;
   /** The plan with a fallback under which an earlier attempt failed. */
@@ -27,10 +28,18 @@ export interface Started {
 }
 
 /** Why an attempt failed, as counters name it. */
-export type Cause = ErrorCode | 'device-gone' | 'merger-gone';
+export type Cause = ErrorCode | 'device-gone' | 'merger-gone' | 'overtaken';
 
-/** Somebody a frame needed was gone, or did not answer, which does not count as an attempt. */
-const FREE: ReadonlySet<Cause> = new Set(['no-worker', 'device-gone', 'merger-gone', 'strip-lost']);
+/** Somebody a frame needed was gone, or did not answer, or its plan no longer suits, which does not count as an attempt. */
+const FREE: ReadonlySet<Cause> = new Set([
+  'no-worker',
+  'device-gone',
+  'merger-gone',
+  'strip-lost',
+  'overtaken',
+]);
+/** A frame that has taken so many times what the one before it took need not end on an old plan: links are others by now. */
+const OVERTAKEN = 3;
 /** Starts of one frame that may end without counting as attempts: who answers at once that he cannot must not spin. */
 const FREE_STARTS = 8;
 
@@ -78,19 +87,19 @@ export interface StreamCounters {
   fallback: number;
 }
 
+/** Of a stream that has just begun. */
+export function noCounts(): StreamCounters {
+  return { received: 0, finished: 0, failed: 0, dropped: 0, replayed: 0, fallback: 0 };
+}
+
 export class Stream {
   readonly #deps: StreamDeps;
   readonly #queue = new FrameQueue();
   readonly #started = new Map<string, Started>();
   readonly #parked = new Map<string, Parked>();
-  readonly counters: StreamCounters = {
-    received: 0,
-    finished: 0,
-    failed: 0,
-    dropped: 0,
-    replayed: 0,
-    fallback: 0,
-  };
+  readonly counters = noCounts();
+  /** What the frame finished last took, from the start of the attempt that was. */
+  #usualMs = Number.POSITIVE_INFINITY;
   readonly #causes = new Map<Cause, number>();
 
   constructor(deps: StreamDeps) {
@@ -158,6 +167,8 @@ export class Stream {
 
   /** The frame's result has been published, of whichever attempt. */
   close(id: string): boolean {
+    const { startedAt } = this.#started.get(id) ?? {};
+    if (startedAt !== undefined) this.#usualMs = this.#deps.now() - startedAt;
     if (this.#forget(id, true) === undefined) return false;
     this.counters.finished++;
     this.pump();
@@ -200,7 +211,8 @@ export class Stream {
       return;
     }
     this.#forget(id, false);
-    const after = known.after ?? (plan.fallback === undefined ? undefined : plan);
+    const failed = cause === 'overtaken' || plan.fallback === undefined ? undefined : plan;
+    const after = known.after ?? failed;
     this.#parked.set(id, { frame, attempt: attempt + 1, spent, why, cause, after });
     this.pump();
   }
@@ -212,6 +224,17 @@ export class Stream {
       const chosen = this.#deps.choose(frame, after ?? plan);
       if (chosen !== undefined && chosen.plan.digest !== plan.digest)
         this.replay(id, `plan ${plan.digest.slice(0, 12)} lost a device it needs`, 'device-gone');
+    }
+  }
+
+  /** Frames that an old plan keeps for far longer than those before them begin again on the newest that can run. */
+  #overtake(now: number): void {
+    for (const [id, { frame, plan, attempt, spent, startedAt, after }] of [...this.#started]) {
+      if (after !== undefined || attempt - spent > FREE_STARTS) continue;
+      if (now - startedAt <= OVERTAKEN * this.#usualMs) continue;
+      const chosen = this.#deps.choose(frame);
+      if (chosen !== undefined && chosen.plan.digest !== plan.digest)
+        this.replay(id, `plan ${plan.digest.slice(0, 12)} has become slow, and another can run`, 'overtaken');
     }
   }
 
@@ -228,6 +251,7 @@ export class Stream {
     for (const [id, { giveUpAt }] of [...this.#started]) {
       if (now >= giveUpAt) this.replay(id, 'no result before its deadline', 'frame-deadline');
     }
+    this.#overtake(now);
     for (const [id, { frame, attempt, why }] of [...this.#parked]) {
       if (now < frame.deadlineAt) continue;
       const obstacle = this.#deps.obstacle(frame);
@@ -261,7 +285,8 @@ export class Stream {
       this.#causes.set(cause, (this.#causes.get(cause) ?? 0) + 1);
     }
     const giveUpAt = this.#giveUpAt(frame, spent);
-    const started: Started = { frame, ...chosen, attempt, spent, giveUpAt, after };
+    const startedAt = this.#deps.now();
+    const started: Started = { frame, ...chosen, attempt, spent, startedAt, giveUpAt, after };
     this.#started.set(frame.id, started);
     this.#deps.begin(started);
   }

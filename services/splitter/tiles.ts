@@ -26,13 +26,16 @@ interface Coding {
   readonly pictures: ReadonlyMap<string, PictureCodec>;
 }
 
+type Indexed = Pick<AnnouncedPlan, 'index'>;
+type Tensors = Pick<Frame, 'tensors'>;
+
 /** The `task` message of a task whose inputs all come from the frame. Pictures are written off the event loop. */
 export function taskMessage(
-  plan: AnnouncedPlan,
-  frame: Frame,
+  plan: Indexed,
+  frame: Tensors,
   task: Task,
   meta: MessageMeta,
-  pool: BodyPool,
+  pool?: BodyPool,
 ): Promise<LaidMessage> {
   const { index } = plan;
   const coding = { packed: index.packedInputs(task.id), pictures: index.pictureInputs(task.id) };
@@ -44,8 +47,8 @@ export function taskMessage(
  * it gathers. What is for the merger, which is near, is raw.
  */
 export function sourceMessage(
-  plan: AnnouncedPlan,
-  frame: Frame,
+  plan: Indexed,
+  frame: Tensors,
   { to, pieces }: Delivery,
   meta: MessageMeta,
 ): Promise<LaidMessage> {
@@ -61,8 +64,8 @@ export function sourceMessage(
 }
 
 async function fill(
-  plan: AnnouncedPlan,
-  frame: Frame,
+  plan: Indexed,
+  frame: Tensors,
   meta: MessageMeta,
   boxes: readonly Box[],
   { packed, pictures }: Coding,

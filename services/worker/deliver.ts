@@ -51,14 +51,6 @@ export function dataMessage(
   return deflated(message, wanted, packed, pool);
 }
 
-/** The pieces of a delivery with bytes of their own, which outlive the task's outputs. */
-export function copiedPieces(delivery: Delivery, outputs: readonly Piece[]): Piece[] {
-  return delivery.pieces.map(({ tensor: name, region }) => {
-    const { tensor, region: from } = sourceOf(outputs, name);
-    return { tensor: { ...tensor, shape: extents(region), bytes: crop(tensor, from, region) }, region };
-  });
-}
-
 /** The pieces a task of this same worker reads: no bytes travel, and none are copied yet. */
 export function localPieces(delivery: Delivery, outputs: readonly Piece[]): Piece[] {
   return delivery.pieces.map(({ tensor }) => sourceOf(outputs, tensor));

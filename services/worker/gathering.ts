@@ -5,6 +5,7 @@ import type { AnnouncedPlan } from '../core/control/plan-watch.ts';
 import { type FrameRef, Gather, type InputBuffer } from '../core/flow/gather.ts';
 import type { Task } from '../core/flow/plan-index.ts';
 import { type Want, Wants } from '../core/flow/wants.ts';
+import { named } from '../core/runtime/counters.ts';
 import { tensorBytes } from '../core/tensor/dtype.ts';
 import type { MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
 import { specOf } from './tensors.ts';
@@ -132,15 +133,9 @@ export class Gathering {
   }
 
   counters(): Record<string, number> {
+    const own = { expired: this.#expired, stale: this.#stale, abandoned: this.#abandoned };
     const { rejected, ...counts } = this.#gather.counters();
-    const refusals = Object.entries(rejected).map(([reason, count]) => [`gather.rejected.${reason}`, count]);
-    const named = Object.entries({
-      ...counts,
-      expired: this.#expired,
-      stale: this.#stale,
-      abandoned: this.#abandoned,
-    }).map(([name, count]) => [`gather.${name}`, count]);
-    return { ...Object.fromEntries(named), ...Object.fromEntries(refusals) };
+    return named('gather', { ...counts, ...own }, rejected);
   }
 
   #allocate(task: Task): Inputs {

@@ -62,15 +62,22 @@ export class KeptStrips {
   }
 
   /**
-   * What these tasks made, at that attempt at the frame, for the worker that wants it and now gets it again. A strip goes
-   * again a few times at most: on a link that is only slow the copies would wait behind one another.
+   * What these tasks made, at that attempt at the frame, for the worker that wants it and now gets it again. On a link that
+   * is only slow copies would wait behind one another: a strip goes again a few times at most, and not while it still
+   * waits here.
    */
-  again(wanted: MessageMeta, worker: string, tasks: ReadonlySet<string>): readonly KeptStrip[] {
+  again(
+    wanted: MessageMeta,
+    worker: string,
+    tasks: ReadonlySet<string>,
+    waits: (strip: KeptStrip) => boolean,
+  ): readonly KeptStrip[] {
     const own = this.#kept.get(keyOf(wanted))?.get(worker) ?? [];
-    const found = own.filter(
-      ({ message: { meta }, again }) =>
-        again < MOST_AGAIN && tasks.has(meta.task ?? '') && attemptOf(meta) === attemptOf(wanted),
-    );
+    const found = own.filter((strip) => {
+      const { meta } = strip.message;
+      if (!tasks.has(meta.task ?? '') || attemptOf(meta) !== attemptOf(wanted)) return false;
+      return strip.again < MOST_AGAIN && !waits(strip);
+    });
     for (const each of found) each.again++;
     return found;
   }

@@ -3,7 +3,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
-import { attemptExtra } from '../core/control/attempt-of.ts';
+import { attemptExtra, attemptOf } from '../core/control/attempt-of.ts';
 import type { AnnouncedPlan } from '../core/control/plan-watch.ts';
 import { sendMessage } from '../core/control/send.ts';
 import type { Delivery, PlanIndex, Task } from '../core/flow/plan-index.ts';
@@ -17,7 +17,7 @@ import { unscaled } from '../core/wire/coded-message.ts';
 import { type LaidMessage, layoutMessage } from '../core/wire/encode.ts';
 import type { MessageMeta, Piece } from '../core/wire/message.ts';
 import { dataMessage, localPieces } from './deliver.ts';
-import { KeptStrips } from './kept-strips.ts';
+import { type KeptStrip, KeptStrips } from './kept-strips.ts';
 import type { Neighbours } from './neighbours.ts';
 
 export interface OutboxDeps {
@@ -54,6 +54,8 @@ export interface Stamps {
 export class Outbox {
   readonly #deps: OutboxDeps;
   readonly #kept: KeptStrips;
+  /** How many bytes will have left by the data connection once a message to a worker has; infinite until it has its place. */
+  readonly #leaving = new WeakMap<LaidMessage, number>();
 
   constructor(deps: OutboxDeps) {
     this.#deps = deps;
@@ -81,7 +83,7 @@ export class Outbox {
       ...left,
     };
     const deliveries = plan.index.deliveries(task.id, meta.sequence ?? 0);
-    const strips = deliveries.filter((each) => each.to === 'worker' && each.worker !== id);
+    const strips = deliveries.filter((each) => each.to === 'worker').filter(({ worker }) => worker !== id);
     await Promise.all(strips.map((each) => this.#strips(each, plan.index, outputs, answer)));
     // What is written to sockets leaves the process before the next task takes its processor.
     if (strips.length > 0) await setImmediate();
@@ -97,12 +99,11 @@ export class Outbox {
   }
 
   async #strips(
-    delivery: Delivery,
+    delivery: Delivery & { readonly to: 'worker' },
     index: PlanIndex,
     outputs: readonly Piece[],
     answer: MessageMeta,
   ): Promise<void> {
-    if (delivery.to !== 'worker' || delivery.worker === this.#deps.id) return;
     const { worker, direct } = delivery;
     const message = this.#message(index, delivery, outputs, answer);
     this.#kept.keep(worker, { delivery, message });
@@ -123,7 +124,7 @@ export class Outbox {
     return message;
   }
 
-  /** Another worker has waited too long for what these tasks made: it goes again, if it is still here. */
+  /** Another worker has waited too long for what these tasks made: it goes again, if it is kept and has left before. */
   sendAgain(wanted: MessageMeta): void {
     const { sender = '', extra } = wanted;
     const tasks = tasksOf(extra);
@@ -131,7 +132,9 @@ export class Outbox {
       this.#deps.counters.add('refused.incomplete');
       return;
     }
-    for (const { delivery, message } of this.#kept.again(wanted, sender, tasks)) {
+    const { leftBytes } = this.#deps.data.counters();
+    const waits = ({ message }: KeptStrip): boolean => (this.#leaving.get(message) ?? 0) > leftBytes;
+    for (const { delivery, message } of this.#kept.again(wanted, sender, tasks, waits)) {
       this.#deps.counters.add('strips.again');
       if (delivery.to === 'worker' && delivery.direct) this.#deps.neighbours?.doubt(sender);
       void this.#toWorker(sender, message);
@@ -166,14 +169,17 @@ export class Outbox {
         ...(frame === undefined ? {} : { frame }),
         ...(sequence === undefined ? {} : { sequence }),
         task,
-        extra: { tasks, ...attemptExtra(meta) },
+        extra: { tasks, ...attemptExtra(attemptOf(meta)).extra },
       };
       void this.#toWorker(worker, layoutMessage(want, []));
     }
   }
 
   async #toWorker(worker: string, message: LaidMessage): Promise<void> {
-    await this.send(this.#deps.topics.build('inbox', { role: 'worker', id: worker }), message);
+    const { topics, data } = this.#deps;
+    this.#leaving.set(message, Number.POSITIVE_INFINITY);
+    await this.send(topics.build('inbox', { role: 'worker', id: worker }), message);
+    this.#leaving.set(message, data.counters().publishedBytes);
   }
 
   /**
@@ -204,9 +210,9 @@ export class Outbox {
     const { counters, log, id, control } = this.#deps;
     counters.add(`tasks.refused.${code}`);
     log.warn({ frame: meta.frame, task: meta.task, from: meta.sender, code }, text);
-    const more = Object.keys(extra).length === 0 ? {} : { extra: { ...attemptExtra(meta), ...extra } };
-    const answer = { kind: 'error', sender: id, code, message: text } as const;
-    const error: MessageMeta = { ...passedOn(meta), ...answer, ...more };
+    const repeated = passedOn(meta);
+    const more = Object.keys(extra).length === 0 ? {} : { extra: { ...repeated.extra, ...extra } };
+    const error: MessageMeta = { ...repeated, kind: 'error', sender: id, code, message: text, ...more };
     void this.send(meta.reply, layoutMessage(error, []), control);
   }
 }
@@ -219,10 +225,9 @@ function tasksOf(extra: unknown): ReadonlySet<string> | undefined {
 }
 
 /** What an answer repeats of the message it answers: where it belongs. */
-function passedOn(meta: MessageMeta): Omit<MessageMeta, 'kind'> {
+function passedOn(meta: MessageMeta): Omit<MessageMeta, 'kind' | 'extra'> & { extra?: { attempt: number } } {
   const { pipeline, plan, frame, sequence, source, task, reply, merger, splitter } = meta;
-  const attempt = attemptExtra(meta);
-  const extra = attempt.attempt === undefined ? undefined : attempt;
+  const { extra } = attemptExtra(attemptOf(meta));
   const fields = { pipeline, plan, frame, sequence, source, task, reply, merger, splitter, extra };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }

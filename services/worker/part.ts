@@ -7,6 +7,7 @@ import { monotonicMs } from '../core/runtime/clock.ts';
 import type { Part, Service } from '../core/runtime/service.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '../core/wire/limits.ts';
+import { asReached } from './broker-host.ts';
 import type { Door } from './door.ts';
 import type { Executor } from './executor/executor.ts';
 import type { Endpoint } from './neighbour.ts';
@@ -136,11 +137,8 @@ export class WorkerPart implements Part {
 
   /** A bus to the door of another worker; where that is on the machine of the broker, by the name this one has for it. */
   #connect({ url, key }: Endpoint, { id, log, channels }: Service): Bus {
-    const address = new URL(url);
-    const { brokerHost } = this.#options;
-    if (address.hostname === 'broker' && brokerHost !== undefined) address.hostname = brokerHost;
     return new MqttBus({
-      url: address.href,
+      url: asReached(url, this.#options.brokerHost),
       username: id,
       password: key,
       ...DIRECT,

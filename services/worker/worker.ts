@@ -19,9 +19,10 @@ import { BodyPool } from '../core/wire/body-pool.ts';
 import { CODEC_NAMES, isPictureCodec } from '../core/wire/codecs.ts';
 import { messagePieces } from '../core/wire/decode.ts';
 import type { MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
+import { asReached } from './broker-host.ts';
 import { outputPieces } from './deliver.ts';
 import type { Executor } from './executor/executor.ts';
-import { Gathering } from './gathering.ts';
+import { Gatherings } from './gatherings.ts';
 import { PromptCollector } from './lean-memory.ts';
 import type { Neighbours } from './neighbours.ts';
 import { Outbox } from './outbox.ts';
@@ -94,8 +95,7 @@ export class Worker {
   readonly #plans: PlanWatch;
   readonly #sessions: PlanSessions;
   readonly #queue: RunQueue<Job>;
-  /** Inputs gathered here, by plan digest; plans without such tasks have none. */
-  readonly #gatherings = new Map<string, Gathering>();
+  readonly #gatherings: Gatherings;
   readonly #counters = new Counters();
   readonly #outbox: Outbox;
   readonly #collector: PromptCollector | undefined;
@@ -107,6 +107,7 @@ export class Worker {
     this.#deps = deps;
     const { id, control, data, topics, log, executor, blobs, slots, changed, lean } = deps;
     this.#collector = lean ? new PromptCollector() : undefined;
+    this.#gatherings = new Gatherings(id);
     const topic = topics.build('inbox', { role: 'worker', id });
     this.#inboxes = [data, ...(deps.door === undefined ? [] : [deps.door])].map(
       (bus) =>
@@ -132,14 +133,14 @@ export class Worker {
       changed,
       now: monotonicMs,
       mayRun: (task) => this.#mayRun(task),
-      storeOf: (plan) => this.#storeOf(plan),
+      storeOf: ({ announcement }) => asReached(announcement.store, deps.brokerHost),
     });
     this.#plans = new PlanWatch({
       control,
       topics,
       parse: parseAnnouncement,
       announced: (plan) => this.#announced(plan),
-      withdrawn: (pipeline) => this.#forget(this.#sessions.withdraw(pipeline)),
+      withdrawn: (pipeline) => this.#gatherings.forget(this.#sessions.withdraw(pipeline)),
       rejected: (about, reason) => log.warn({ topic: about }, `plan refused: ${reason}`),
     });
     this.#queue = new RunQueue<Job>({
@@ -194,13 +195,9 @@ export class Worker {
   /** The worker's part of its status. */
   details(): Partial<Status> {
     const { slots, pins, executor, lean } = this.#deps;
-    const gathered = new Counters();
-    for (const gathering of this.#gatherings.values()) {
-      for (const [name, count] of Object.entries(gathering.counters())) gathered.add(name, count);
-    }
-    for (const inbox of this.#inboxes) {
-      for (const [name, count] of Object.entries(inbox.counters())) gathered.add(name, count);
-    }
+    const received = new Counters();
+    for (const inbox of this.#inboxes)
+      for (const [name, count] of Object.entries(inbox.counters())) received.add(name, count);
     return {
       slots,
       ...(pins === undefined ? {} : { pins: pins.map((pin) => ({ ...pin })) }),
@@ -214,7 +211,8 @@ export class Worker {
         'tasks.waiting': this.#queue.length,
         'sessions.created': this.#sessions.created,
         ...this.#outbox.keptCounters(),
-        ...gathered.snapshot(),
+        ...this.#gatherings.counters(),
+        ...received.snapshot(),
       },
     };
   }
@@ -230,13 +228,6 @@ export class Worker {
     const { pins, id } = this.#deps;
     if (devices !== undefined && !devices.includes(id)) return false;
     return pins === undefined || pins.some((pin) => pin.block === block && (pin.tile ?? index) === index);
-  }
-
-  #storeOf({ announcement: { store } }: AnnouncedPlan): string {
-    const url = new URL(store);
-    const { brokerHost } = this.#deps;
-    if (url.hostname === 'broker' && brokerHost !== undefined) url.hostname = brokerHost;
-    return url.href;
   }
 
   #receive(message: Received): void {
@@ -293,7 +284,7 @@ export class Worker {
       return;
     }
     const receivedMs = monotonicMs();
-    for (const ready of this.#gatheringOf(plan).accept(meta, pieces, receivedMs)) {
+    for (const ready of this.#gatherings.of(plan).accept(meta, pieces, receivedMs)) {
       this.#enqueue({
         plan,
         ...ready,
@@ -309,7 +300,7 @@ export class Worker {
     const { plan: digest = '', frame = '' } = meta;
     const plan = this.#sessions.plan(digest);
     if (plan === undefined) return;
-    this.#gatheringOf(plan).abandon(meta);
+    this.#gatherings.of(plan).abandon(meta);
     this.#outbox.forget(meta);
     const attempt = attemptOf(meta);
     const given = (job: Job): boolean =>
@@ -318,15 +309,6 @@ export class Worker {
       this.#counters.add('tasks.dropped.abandoned');
       job.release?.();
     }
-  }
-
-  #gatheringOf(plan: AnnouncedPlan): Gathering {
-    let gathering = this.#gatherings.get(plan.digest);
-    if (gathering === undefined) {
-      gathering = new Gathering(plan, this.#deps.id);
-      this.#gatherings.set(plan.digest, gathering);
-    }
-    return gathering;
   }
 
   #enqueue(job: Omit<Job, 'session' | 'key' | 'from'>): void {
@@ -373,25 +355,16 @@ export class Worker {
   }
 
   #askAgain(): void {
-    const now = monotonicMs();
-    for (const gathering of this.#gatherings.values()) {
-      for (const want of gathering.overdue(now)) {
-        this.#counters.add(want.lost ? 'strips.lost' : 'strips.wanted');
-        this.#outbox.ask(want);
-      }
+    for (const want of this.#gatherings.overdue(monotonicMs())) {
+      this.#counters.add(want.lost ? 'strips.lost' : 'strips.wanted');
+      this.#outbox.ask(want);
     }
   }
 
   #tidy(): void {
-    const now = monotonicMs();
-    for (const gathering of this.#gatherings.values()) gathering.expire(now);
+    this.#gatherings.expire(monotonicMs());
     this.#deps.neighbours?.tidy();
-    this.#forget(this.#sessions.retireIdle());
-  }
-
-  /** What was gathered for plans that have gone. */
-  #forget(digests: readonly string[]): void {
-    for (const digest of digests) this.#gatherings.delete(digest);
+    this.#gatherings.forget(this.#sessions.retireIdle());
   }
 }
 

@@ -111,6 +111,85 @@ test('a link is in doubt until it has answered lately, where it ever does', asyn
   expect(link.sizes.length).toBe(asked + 1);
 });
 
+test('one link after the other is looked at, all at once only together; where one changes the others are asked too', async () => {
+  let now = 0;
+  let handler: (message: Incoming) => void = () => {};
+  const asked: { topic: string; bytes: number }[] = [];
+  const control = {
+    subscribe: async (_: string, handle: (message: Incoming) => void) => {
+      handler = handle;
+      return async () => {};
+    },
+    publish: async (topic: string, payload: Buffer) => {
+      asked.push({ topic, bytes: JSON.parse(payload.toString()).bytes });
+    },
+  };
+  const glances = new LinkGlances({ control, topics: new Topics(), log, now: () => now });
+  await glances.start();
+  const seen: [string, number][] = [];
+  const together: number[] = [];
+  glances.onGlance((device, bytesPerMs) => seen.push([device, Math.round(bytesPerMs)]));
+  glances.onTogether((bytesPerMs) => together.push(Math.round(bytesPerMs)));
+  const want = (): void => {
+    for (const id of ['a', 'b']) glances.want(id, 625);
+  };
+  const devices = () => asked.map(({ topic }) => topic.at(-1));
+  /** The oldest look is answered at so many bytes per millisecond. */
+  const answer = (bytesPerMs: number): void => {
+    const { topic, bytes } = asked.shift() as (typeof asked)[number];
+    const ms = 20 + (2 * bytes) / bytesPerMs;
+    now += ms;
+    handler({ topic, payload: Buffer.from(JSON.stringify({ format: 1, bytes, ms })) } as Incoming);
+  };
+  want();
+  expect(devices()).toEqual(['a']);
+  answer(625);
+  expect(devices()).toEqual(['b']);
+  answer(625);
+  expect(seen).toEqual([
+    ['a', 625],
+    ['b', 625],
+  ]);
+  expect(glances.unsettled).toBe(false);
+  now += 2_000;
+  want();
+  answer(62);
+  expect(glances.unsettled).toBe(true);
+  for (let look = 0; look < 4 && glances.unsettled; look++) {
+    while (asked.length > 0) answer(62);
+    want();
+  }
+  expect(glances.unsettled).toBe(false);
+  expect(new Map(seen)).toEqual(
+    new Map([
+      ['a', 62],
+      ['b', 62],
+    ]),
+  );
+  while (asked.length > 0) answer(62);
+  seen.length = 0;
+  const links = new Map([
+    ['a', 62],
+    ['b', 62],
+  ]);
+  expect(glances.together(links)).toBe(true);
+  expect(devices()).toEqual(['a', 'b']);
+  answer(62);
+  expect([together, glances.together(links)]).toEqual([[], true]);
+  answer(62);
+  expect(together.length).toBe(1);
+  expect(together[0]).toBeGreaterThan(110);
+  expect(together[0]).toBeLessThan(140);
+  expect([seen, glances.together(links)]).toEqual([[], false]);
+  // Answers that do not come are not waited for.
+  now += 10_000;
+  expect(glances.together(links)).toBe(true);
+  answer(62);
+  now += 2_000;
+  expect(glances.together(links)).toBe(false);
+  expect(together.length).toBe(2);
+});
+
 test('a worker answers how long so many bytes took', async () => {
   const local = new Local();
   await local.start();

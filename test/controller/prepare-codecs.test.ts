@@ -1,9 +1,7 @@
 /** Drafts with codecs, written as sub-models and carried out, against the coded network in one piece. */
 
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { openAnalysed, prepareDraft } from '../../services/controller/prepare.ts';
+import { prepareDraft } from '../../services/controller/prepare.ts';
 import { PlanIndex } from '../../services/core/flow/plan-index.ts';
 import { withCutCodecs } from '../../services/core/graph/cut-codecs.ts';
 import type { CutCodec } from '../../services/core/planning/draft.ts';
@@ -14,6 +12,7 @@ import { type BlockWish, draftOf } from '../support/drafts.ts';
 import { encodeGraph } from '../support/encode-graph.ts';
 import { ModelBuilder } from '../support/model-builder.ts';
 import { residualNetwork } from '../support/networks.ts';
+import { openModel } from '../support/open-model.ts';
 import { wholeModel } from '../support/ort.ts';
 import { randomValues } from '../support/random-values.ts';
 import { runPlan } from '../support/run-plan.ts';
@@ -33,9 +32,7 @@ async function prepared(
   codecs: Readonly<Record<string, CutCodec>>,
   packed: readonly string[] = [],
 ) {
-  const path = join(folder.path, `${name}.onnx`);
-  writeFileSync(path, model);
-  const opened = await openAnalysed(path, {});
+  const opened = await openModel(folder.path, model, { name });
   const ranges = Object.fromEntries(Object.keys(codecs).map((tensor) => [tensor, { min: -4, max: 4 }]));
   const draft = { ...draftOf(opened, wishes), codecs, packed, ranges };
   const { plan } = await prepareDraft(opened, 'test', draft, blobs);

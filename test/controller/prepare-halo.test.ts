@@ -1,23 +1,20 @@
 /** Halo exchange as a plan: tiles that stay, strips that travel, partial sums; carried out, it is the uncut model. */
 
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it, test } from 'vitest';
-import { type OpenedModel, openAnalysed, prepareKept } from '../../services/controller/prepare.ts';
 import { readGraph } from '../../services/core/graph/read-graph.ts';
-import { haloBlocks } from '../../services/core/planning/halo-blocks.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
 import type { Plan } from '../../services/core/schema/generated/plan.ts';
 import { analyse } from '../../services/core/tiling/analyse.ts';
-import { bandCover, coverSize, gridCover } from '../../services/core/tiling/cover.ts';
-import { partition, splitBlock } from '../../services/core/tiling/partition.ts';
+import { bandCover, gridCover } from '../../services/core/tiling/cover.ts';
 import type { Cover } from '../../services/core/tiling/types.ts';
 import { encodeNetwork, keptTiling, longNetwork } from '../core/tiling/random/network.ts';
 import { temporaryFolder } from '../support/cluster.ts';
 import { difference, inputFor, runModel } from '../support/graph-reference.ts';
+import { keptPlan } from '../support/kept-plan.ts';
 import { ModelBuilder } from '../support/model-builder.ts';
 import { squeezeNetwork } from '../support/networks.ts';
+import { openModel } from '../support/open-model.ts';
 import { runPlan } from '../support/run-plan.ts';
 
 const RUNS = Math.min(Number(process.env.TILEPIPE_PROPERTY_RUNS ?? 20), 100);
@@ -28,21 +25,6 @@ const folder = temporaryFolder();
 afterAll(() => folder.remove());
 const blobs = new BlobCache({ folder: folder.path });
 
-const devices = (cover: Cover): string[] =>
-  Array.from({ length: coverSize(cover) }, (_, at) => `worker-${at}`);
-
-async function halo({ graph, analysis, ...model }: OpenedModel, cover: Cover, cuts: readonly number[] = []) {
-  const blocks = partition(graph, analysis).flatMap((block) => {
-    const inside = [...new Set(cuts.map((cut) => Math.floor(cut * block.nodes.length)))]
-      .filter((at) => at > 0 && at < block.nodes.length)
-      .sort((a, b) => a - b);
-    return block.kind === 'tile' ? splitBlock(graph, block, inside) : [block];
-  });
-  const kept = haloBlocks(graph, analysis, blocks, cover, devices(cover));
-  const { plan } = await prepareKept({ ...model, graph, analysis }, 'test', kept, blobs);
-  return plan;
-}
-
 /** Whether a worker gets what another one made. */
 function hasStrips({ tasks, transfers }: Plan): boolean {
   const devices = new Map(tasks.map(({ id, gather, devices: [device] = [] }) => [id, { gather, device }]));
@@ -50,12 +32,6 @@ function hasStrips({ tasks, transfers }: Plan): boolean {
     const [maker, reader] = [devices.get(from)?.device, devices.get(to)];
     return reader?.gather === 'worker' && maker !== undefined && maker !== reader.device;
   });
-}
-
-async function opened(name: string, model: Uint8Array): Promise<OpenedModel> {
-  const path = join(folder.path, `${name}.onnx`);
-  writeFileSync(path, model);
-  return openAnalysed(path, {});
 }
 
 describe('halo plans', () => {
@@ -69,7 +45,7 @@ describe('halo plans', () => {
           const graph = await readGraph(bytes);
           const reference = await runModel(bytes, graph.inputs);
           const model = { name: 'random', digest: '0'.repeat(64), graph, analysis: analyse(graph) };
-          const plan = await halo(model, bandCover(tiling.bands), tiling.cuts);
+          const plan = await keptPlan(model, bandCover(tiling.bands), { blobs, cuts: tiling.cuts });
           counts.cases += 1;
           counts.partial += plan.blocks.filter(({ kind }) => kind === 'partial').length;
           counts.strips += hasStrips(plan) ? 1 : 0;
@@ -91,13 +67,14 @@ describe('halo plans', () => {
   );
 });
 
-const fullyConnected = (turned: boolean, bias: boolean) => {
-  const builder = new ModelBuilder()
+const fullyConnected = (turned: boolean, bias: boolean, opset = 17) => {
+  const builder = new ModelBuilder(opset)
     .input('image', [1, 3, 14, 10])
     .random('w1', [4, 3, 3, 3])
     .random('w2', turned ? [20, 140] : [140, 20])
     .random('b2', [20])
     .random('w3', [20, 5])
+    .random('b3', [5])
     .node('Conv', ['image', 'w1'], ['a'], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] })
     .node('Relu', ['a'], ['b'])
     .node('MaxPool', ['b'], ['c'], { kernel_shape: [2, 2], strides: [2, 2] })
@@ -109,7 +86,7 @@ const fullyConnected = (turned: boolean, bias: boolean) => {
       beta: 1.5,
     })
     .node('Relu', ['e'], ['f'])
-    .node('Gemm', ['f', 'w3'], ['logits'])
+    .node('Gemm', ['f', 'w3', 'b3'], ['logits'])
     .output('logits', 'float32', [1, 5])
     .encode();
 };
@@ -165,6 +142,7 @@ test.each<[string, Uint8Array, Cover, number]>([
   ['weights by rows', fullyConnected(false, true), gridCover(2, 2), 1],
   ['weights by columns', fullyConnected(true, true), gridCover(3, 1), 1],
   ['no bias', fullyConnected(true, false), gridCover(1, 3), 1],
+  ['an operator set whose Gemm always adds', fullyConnected(false, true, 9), gridCover(2, 2), 1],
   ['a global mean', squeezeNetwork(), gridCover(2, 2), 1],
   ['a window as large as the map', window, bandCover([{ share: 1, columns: [1, 5] }]), 1],
   ['not of a window that is smaller', smaller, gridCover(1, 2), 0],
@@ -173,8 +151,8 @@ test.each<[string, Uint8Array, Cover, number]>([
   ['a plain sum', sum, gridCover(1, 3), 1],
   ['of maps side by side', joined, gridCover(3, 2), 1],
 ])('a layer over a whole map is summed where the tiles are: %s', async (name, bytes, cover, partial) => {
-  const model = await opened(name, bytes);
-  const plan = await halo(model, cover);
+  const model = await openModel(folder.path, bytes, { name });
+  const plan = await keptPlan(model, cover, { blobs, cuts: [] });
   expect(plan.blocks.filter(({ kind }) => kind === 'partial')).toHaveLength(partial);
   // No tile's map travels: what the parts read is what their own device made.
   const tasks = new Map(plan.tasks.map((task) => [task.id, task]));

@@ -1,14 +1,13 @@
 /** Drafts made into plans: what becomes of their modes, devices and replicas. */
 
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { type OpenedModel, openAnalysed, prepareDraft } from '../../services/controller/prepare.ts';
+import { type OpenedModel, prepareDraft } from '../../services/controller/prepare.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
 import { compare } from '../../tools/compare.ts';
 import { temporaryFolder } from '../support/cluster.ts';
 import { type BlockWish, draftOf } from '../support/drafts.ts';
 import { squeezeNetwork } from '../support/networks.ts';
+import { openModel } from '../support/open-model.ts';
 import { wholeModel } from '../support/ort.ts';
 import { randomValues } from '../support/random-values.ts';
 import { runPlan } from '../support/run-plan.ts';
@@ -18,11 +17,7 @@ const folder = temporaryFolder();
 afterAll(() => folder.remove());
 const blobs = new BlobCache({ folder: folder.path });
 
-async function opened(): Promise<OpenedModel> {
-  const path = join(folder.path, 'model.onnx');
-  writeFileSync(path, squeezeNetwork());
-  return openAnalysed(path, {});
-}
+const opened = (): Promise<OpenedModel> => openModel(folder.path, squeezeNetwork());
 
 test('tiles, shards and whole blocks in one plan answer as uncut', async () => {
   const model = await opened();

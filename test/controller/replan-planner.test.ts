@@ -1,13 +1,14 @@
 /** The planner behind a re-planning: what it has planned for once it plans again without new cuts and new files. */
 
-import { readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type OpenedModel, openAnalysed } from '../../services/controller/prepare.ts';
-import { type CodecCheck, Planner } from '../../services/controller/replan/planner.ts';
+import { type CodecCheck, Planner, type Rehearsed } from '../../services/controller/replan/planner.ts';
 import { parseAnnouncement } from '../../services/core/control/documents.ts';
 import type { Device, Fleet } from '../../services/core/planning/cost/fleet.ts';
 import type { Draft } from '../../services/core/planning/draft.ts';
+import { sameDraft } from '../../services/core/planning/replan/present-draft.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
 import type { Plan } from '../../services/core/schema/generated/plan.ts';
@@ -84,12 +85,30 @@ test('a plan much like the one before is written without writing anything', asyn
 
 test('what was rehearsed is in the store: no file is written for a device that becomes slow or goes', async () => {
   const rehearsed = planner();
-  await rehearsed.rehearse(three());
+  const told: Rehearsed[] = [];
+  await rehearsed.rehearse(three(), { told: (each) => told.push(structuredClone(each)) });
   const files = () => readdirSync(folder.path, { recursive: true }).length;
   const before = files();
   for (const fleet of [three(), three(4), fleetOf([device('a'), device('b')])])
     await rehearsed.prepare(rehearsed.plan(fleet));
+  // Another process compares the same plans with the best, node for node.
+  const own = planner();
+  for (const each of told) own.adopt(each);
+  const best = own.plan(three(4));
+  const same = own.others(best).find((other) => sameDraft(other, best)) as Draft;
+  expect(own.prepareMs(same)).toBe(0);
+  await own.prepare(same);
   expect(files()).toBe(before);
+});
+
+test('a plan whose files are not written yet costs the time to write them', async () => {
+  mkdirSync(join(folder.path, 'other'));
+  const other = new BlobCache({ folder: join(folder.path, 'other') });
+  const fresh = new Planner({ model, pipeline: 'p', blobs: other, objective: 'latency' });
+  const draft = fresh.plan(three());
+  expect(fresh.prepareMs(draft)).toBeGreaterThan(0);
+  await fresh.prepare(draft);
+  expect(fresh.prepareMs(draft)).toBe(0);
 });
 
 test('a change of plan is practised without another plan or another file', async () => {

@@ -1,20 +1,18 @@
 /** Frames whose tiles stay on their workers, through real services, while strips get lost and plans change: each is right, once. */
 
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { openAnalysed, prepareKept, preparePlan } from '../../services/controller/prepare.ts';
-import { haloBlocks } from '../../services/core/planning/halo-blocks.ts';
+import { preparePlan } from '../../services/controller/prepare.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
 import type { Plan } from '../../services/core/schema/generated/plan.ts';
 import { gridCover } from '../../services/core/tiling/cover.ts';
-import { partition, splitBlock } from '../../services/core/tiling/partition.ts';
 import type { Cover } from '../../services/core/tiling/types.ts';
 import type { MessageMeta } from '../../services/core/wire/message.ts';
 import { Client, type Outcome } from '../../tools/client.ts';
 import { compare } from '../../tools/compare.ts';
 import { temporaryFolder } from '../support/cluster.ts';
+import { keptPlan } from '../support/kept-plan.ts';
 import { residualNetwork } from '../support/networks.ts';
+import { openModel } from '../support/open-model.ts';
 import { type WholeModel, wholeModel } from '../support/ort.ts';
 import { randomValues } from '../support/random-values.ts';
 import { House } from '../support/scripted.ts';
@@ -37,19 +35,9 @@ let whole: Plan;
 let number = 0;
 
 async function halo(cover: Cover): Promise<Plan> {
-  const path = join(folder.path, 'model.onnx');
-  writeFileSync(path, residualNetwork());
-  const model = await openAnalysed(path, {});
-  const { graph, analysis } = model;
-  const blocks = partition(graph, analysis).flatMap((block) =>
-    block.kind === 'tile' && block.nodes.length > 1
-      ? splitBlock(graph, block, [Math.floor(block.nodes.length / 2)])
-      : [block],
-  );
-  const kept = haloBlocks(graph, analysis, blocks, cover, WORKERS);
-  const { plan } = await prepareKept(model, 'test', kept, blobs);
+  const model = await openModel(folder.path, residualNetwork());
   whole ??= (await preparePlan(model, 'test', gridCover(1, 1), blobs)).plan;
-  return plan;
+  return keptPlan(model, cover, { blobs, cuts: [0.5], devices: WORKERS });
 }
 
 beforeAll(async () => {

@@ -26,7 +26,14 @@ import { floatTensor } from '../support/tensors.ts';
 const SHAPE = [1, 3, 128, 128];
 const LIMIT_MS = 180_000;
 /** Its workers have no links. */
-const NO_GLANCES = { want: () => {}, inDoubt: () => false, onGlance: () => () => {} };
+const NO_GLANCES = {
+  want: () => {},
+  inDoubt: () => false,
+  together: () => false,
+  unsettled: false,
+  onGlance: () => () => {},
+  onTogether: () => () => {},
+};
 const IDS = ['worker-0', 'worker-1', 'worker-2'];
 const SETTINGS = { ...settle({ answer: { task: 'tensors' } }) };
 

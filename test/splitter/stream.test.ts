@@ -48,6 +48,34 @@ describe('frames under way', () => {
     expect(stream.close('a')).toBe(false);
   });
 
+  test('one that takes far longer than those before it begins again where another plan can run, once', () => {
+    const { state, stream, begun, failed } = rig({ maxInFlight: 1, attempts: 1 });
+    for (const id of ['a', 'b']) stream.push(frame(id));
+    state.now = 10;
+    stream.close('a');
+    const plans = () => begun.map(({ frame: { id }, plan }) => `${id} ${plan.digest}`);
+    state.now = 41;
+    stream.tick();
+    expect(plans()).toEqual(['a first', 'b first']);
+    state.plan = 'second';
+    stream.tick();
+    state.now = 200;
+    stream.tick();
+    expect(plans()).toEqual(['a first', 'b first', 'b second']);
+    expect([begun.at(-1)?.spent, failed]).toEqual([0, []]);
+  });
+
+  test('one that is no slower than those before it ends on its plan', () => {
+    const { state, stream, begun } = rig({ maxInFlight: 1 });
+    for (const id of ['a', 'b']) stream.push(frame(id));
+    state.now = 10;
+    stream.close('a');
+    state.plan = 'second';
+    state.now = 40;
+    stream.tick();
+    expect(begun.length).toBe(2);
+  });
+
   test('one that ends while it begins was begun once', () => {
     const { state, stream, begun, failed } = rig({ maxInFlight: 1 });
     state.begins = ({ frame: { id } }) => stream.end(id, 'task-failed', 'at once');

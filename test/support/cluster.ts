@@ -1,9 +1,9 @@
 /** A whole Tilepipe for a test, ended with it: real broker, real workers in processes of their own. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type OpenedModel, openAnalysed, preparePlan } from '../../services/controller/prepare.ts';
+import { type OpenedModel, preparePlan } from '../../services/controller/prepare.ts';
 import { Connections } from '../../services/core/bus/connections.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
 import type { Pipeline } from '../../services/core/schema/generated/pipeline.ts';
@@ -13,6 +13,7 @@ import type { Cover } from '../../services/core/tiling/types.ts';
 import { settle } from '../../services/core/vision/settings.ts';
 import { Client } from '../../tools/client.ts';
 import { type ClusterOptions, LocalCluster } from '../../tools/local-cluster.ts';
+import { openModel } from './open-model.ts';
 
 export const FRAMES = { maxInFlight: 4, maxWaiting: 256, deadlineMs: 60_000, attempts: 3 } as const;
 
@@ -50,9 +51,7 @@ export async function startCluster(options: Omit<ClusterOptions, 'blobs'>): Prom
     client,
     blobs,
     async open(model, name = 'model') {
-      const path = join(folder.path, `${name}.onnx`);
-      writeFileSync(path, model);
-      return openAnalysed(path, {});
+      return openModel(folder.path, model, { name });
     },
     async deploy(model, cover = gridCover(2, 2), settings = { answer: { task: 'tensors' } }) {
       const prepared = await preparePlan(model, PIPELINE, cover, blobs);

@@ -1,15 +1,14 @@
 /** How the choice between pixels and tensors is told: with the figures of the plan that is shown. */
 
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type OpenedModel, openAnalysed } from '../../services/controller/prepare.ts';
+import type { OpenedModel } from '../../services/controller/prepare.ts';
 import { figure, timeText } from '../../services/core/planning/advise/units.ts';
 import { search, type WireOptions } from '../../services/core/planning/search/search.ts';
 import { chooseInput } from '../../tools/plan/pixel-choice.ts';
 import { fleetOfSpeeds } from '../core/planning/advise/fleets.ts';
 import { temporaryFolder } from '../support/cluster.ts';
 import { ModelBuilder } from '../support/model-builder.ts';
+import { openModel } from '../support/open-model.ts';
 
 const folder = temporaryFolder();
 let model: OpenedModel;
@@ -25,9 +24,7 @@ function network(): Uint8Array {
 }
 
 beforeAll(async () => {
-  const path = join(folder.path, 'network.onnx');
-  writeFileSync(path, network());
-  model = await openAnalysed(path, {});
+  model = await openModel(folder.path, network(), { name: 'network' });
 });
 afterAll(() => folder.remove());
 

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import sharp from 'sharp';
 import { afterAll, describe, expect, test } from 'vitest';
-import { openAnalysed } from '../../services/controller/prepare.ts';
 import { chooseBlocks } from '../../services/core/planning/choose-blocks.ts';
 import type { Draft, DraftBlock } from '../../services/core/planning/draft.ts';
 import { packageRoot } from '../../services/core/runtime/entry.ts';
@@ -23,6 +22,7 @@ import { deviceColours, escapeText, lines } from '../../tools/plan/svg.ts';
 import { fleetOfSpeeds } from '../core/planning/advise/fleets.ts';
 import { temporaryFolder } from '../support/cluster.ts';
 import { residualNetwork } from '../support/networks.ts';
+import { openModel } from '../support/open-model.ts';
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
@@ -31,9 +31,7 @@ describe('the picture', () => {
   const HOSTILE = `<script>&"'\u0001]]>`;
 
   async function draw(strategy: Draft['strategy'], tiled: boolean): Promise<string> {
-    const path = join(folder.path, 'network.onnx');
-    writeFileSync(path, residualNetwork());
-    const { graph, analysis } = await openAnalysed(path, {});
+    const { graph, analysis } = await openModel(folder.path, residualNetwork(), { name: 'network' });
     const fleet = fleetOfSpeeds({ speeds: [1, 0.5, 0.25] });
     const devices = fleet.devices.map((device, at) => (at === 1 ? { ...device, id: HOSTILE } : device));
     const ids = devices.map(({ id }) => id);

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type OpenedModel, openAnalysed } from '../../services/controller/prepare.ts';
+import type { OpenedModel } from '../../services/controller/prepare.ts';
 import type { Device, Fleet } from '../../services/core/planning/cost/fleet.ts';
 import { simulate } from '../../services/core/planning/simulate/simulate.ts';
 import { packageRoot } from '../../services/core/runtime/entry.ts';
@@ -17,6 +17,7 @@ import { tickStep, timelineSvg } from '../../tools/simulate/timeline-svg.ts';
 import { device, fleet, medium, plan, wired } from '../core/planning/simulate/hand-made.ts';
 import { temporaryFolder } from '../support/cluster.ts';
 import { residualNetwork } from '../support/networks.ts';
+import { openModel } from '../support/open-model.ts';
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
@@ -95,9 +96,7 @@ describe('a model simulated', () => {
   let model: OpenedModel;
 
   beforeAll(async () => {
-    const path = join(folder.path, 'network.onnx');
-    writeFileSync(path, residualNetwork());
-    model = await openAnalysed(path, { shapes: new Map() });
+    model = await openModel(folder.path, residualNetwork(), { name: 'network', shapes: new Map() });
   });
 
   test('one frame alone takes what the planner expects', () => {

@@ -4,12 +4,12 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Service } from '../../services/core/runtime/service.ts';
 import type { Plan } from '../../services/core/schema/generated/plan.ts';
 import type { Status } from '../../services/core/schema/generated/status.ts';
+import { floatsOf } from '../../services/core/vision/floats.ts';
 import type { TensorData } from '../../services/core/wire/message.ts';
 import type { Door } from '../../services/worker/door.ts';
 import { WireMailbox } from '../../tools/conform/mailbox.ts';
 import { WorkerDoor } from '../../tools/worker-door.ts';
 import { Bench } from './bench.ts';
-import { floatsOf } from './models.ts';
 import { frameRows, haloPlan, taskMeta } from './plans.ts';
 
 /** One that takes another way at first needs a connection that is made meanwhile. */
@@ -48,9 +48,6 @@ afterEach(() => bench.stop());
 
 const counterOf = (service: Service, name: string): number => service.status().counters?.[name] ?? 0;
 const strips = (): number => hub.items.filter(({ meta }) => meta.kind === 'data').length;
-const numbers = (data: TensorData): number[] => [
-  ...floatsOf({ ...data, bytes: Uint8Array.from(data.bytes) }),
-];
 
 /** One frame from end to end; what comes of it is compared with the model itself. */
 async function frame(): Promise<void> {
@@ -60,8 +57,8 @@ async function frame(): Promise<void> {
   await bench.send('right', { meta: task('a1'), tensors: [frameRows('x', 4, 8)] });
   const upper = await bench.came(bench.merger, 'data', id, 'b0');
   const lower = await bench.came(bench.merger, 'data', id, 'b1');
-  expect(numbers(upper.tensors[0] as TensorData)).toEqual(numbers(frameRows('z', 0, 5)));
-  expect(numbers(lower.tensors[0] as TensorData)).toEqual(numbers(frameRows('z', 3, 8)));
+  expect(floatsOf(upper.tensors[0] as TensorData)).toEqual(floatsOf(frameRows('z', 0, 5)));
+  expect(floatsOf(lower.tensors[0] as TensorData)).toEqual(floatsOf(frameRows('z', 3, 8)));
 }
 
 /** Frames until one of them has gone that way. */

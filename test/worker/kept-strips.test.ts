@@ -19,6 +19,7 @@ function strip(sent: MessageMeta): KeptStrip {
   return { delivery, message: layoutMessage(sent, [{ name: 't', dtype: 'uint8', shape: [40] }]) };
 }
 
+const left = (): boolean => false;
 const BYTES = strip(meta('f00')).message.framed.byteLength;
 
 it('finds what some tasks of a frame made for one worker', () => {
@@ -26,10 +27,10 @@ it('finds what some tasks of a frame made for one worker', () => {
   kept.keep('w', strip(meta('f', 'a')));
   kept.keep('w', strip(meta('f', 'b')));
   kept.keep('v', strip(meta('f', 'a')));
-  const found = kept.again(meta('f'), 'w', new Set(['a', 'c']));
+  const found = kept.again(meta('f'), 'w', new Set(['a', 'c']), left);
   expect(found.map(({ message }) => message.meta.task)).toEqual(['a']);
-  expect(kept.again(meta('g'), 'w', new Set(['a']))).toEqual([]);
-  expect(kept.again({ ...meta('f'), plan: 'q' }, 'w', new Set(['a']))).toEqual([]);
+  expect(kept.again(meta('g'), 'w', new Set(['a']), left)).toEqual([]);
+  expect(kept.again({ ...meta('f'), plan: 'q' }, 'w', new Set(['a']), left)).toEqual([]);
 });
 
 it('keeps those of the newest attempt, until the frame is given up', () => {
@@ -37,7 +38,8 @@ it('keeps those of the newest attempt, until the frame is given up', () => {
   kept.keep('w', strip(meta('f', 'a', 1)));
   kept.keep('w', strip(meta('f', 'a', 2)));
   kept.keep('w', strip(meta('f', 'b', 1)));
-  const found = (attempt: number): number => kept.again(meta('f', 'a', attempt), 'w', new Set(['a'])).length;
+  const found = (attempt: number): number =>
+    kept.again(meta('f', 'a', attempt), 'w', new Set(['a']), left).length;
   expect([found(1), found(2)]).toEqual([0, 1]);
   kept.drop(meta('f'));
   expect([kept.bytes, kept.forgotten, found(2)]).toEqual([0, 0, 0]);
@@ -49,8 +51,19 @@ it('keeps what a task made twice once, and gives it out three times', () => {
   kept.keep('w', first);
   kept.keep('w', { ...first, message: strip(meta('f')).message });
   expect(kept.bytes).toBe(first.message.framed.byteLength);
-  const times = Array.from({ length: 5 }, () => kept.again(meta('f'), 'w', new Set(['a'])).length);
+  const times = Array.from({ length: 5 }, () => kept.again(meta('f'), 'w', new Set(['a']), left).length);
   expect(times).toEqual([1, 1, 1, 0, 0]);
+});
+
+it('gives out nothing that still waits here, and counts it as not given out', () => {
+  const kept = new KeptStrips(10 * BYTES);
+  const late = strip(meta('f', 'a'));
+  for (const each of [late, strip(meta('f', 'b'))]) kept.keep('w', each);
+  const given = (waits: (of: KeptStrip) => boolean): (string | undefined)[] =>
+    kept.again(meta('f'), 'w', new Set(['a', 'b']), waits).map(({ message }) => message.meta.task);
+  for (let asked = 0; asked < 3; asked++)
+    expect(given(({ message }) => message === late.message)).toEqual(['b']);
+  expect(given(left)).toEqual(['a']);
 });
 
 it('forgets the oldest frames beyond its bytes, and nothing else', () => {
@@ -61,6 +74,7 @@ it('forgets the oldest frames beyond its bytes, and nothing else', () => {
     expect(kept.bytes).toBeLessThanOrEqual(3.5 * BYTES);
   }
   expect(kept.forgotten).toBe(47);
-  const there = (frame: number): boolean => kept.again(meta(name(frame)), 'w', new Set(['a'])).length > 0;
+  const there = (frame: number): boolean =>
+    kept.again(meta(name(frame)), 'w', new Set(['a']), left).length > 0;
   expect([46, 47, 48, 49].map(there)).toEqual([false, true, true, true]);
 });

@@ -1,10 +1,10 @@
 /** Strips that were lost between two workers: who lacks one asks for it, and who sent it sends it again. */
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { floatsOf } from '../../services/core/vision/floats.ts';
 import type { TensorData } from '../../services/core/wire/message.ts';
 import { WireMailbox } from '../../tools/conform/mailbox.ts';
 import { Bench } from './bench.ts';
-import { floatsOf } from './models.ts';
 import { frameRows, haloPlan, rows, taskMeta } from './plans.ts';
 
 const RIGHT = 'tilepipe/worker/right/in';
@@ -24,10 +24,6 @@ beforeEach(async () => {
 
 afterEach(() => bench.stop());
 
-const numbers = (data: TensorData): number[] => [
-  ...floatsOf({ ...data, bytes: Uint8Array.from(data.bytes) }),
-];
-
 it('asks the worker that made what has not come, and goes on with what it sends', async () => {
   await bench.send('left', { meta: taskMeta(digest, 'a0', 'f'), tensors: [frameRows('x', 0, 4)] });
   const { meta } = await bench.came(right, 'want', 'f');
@@ -35,7 +31,7 @@ it('asks the worker that made what has not come, and goes on with what it sends'
   const data = taskMeta(digest, 'a1', 'f', { kind: 'data', sender: 'right', regions: { y: rows(4, 5) } });
   await bench.send('left', { meta: data, tensors: [frameRows('y', 4, 5, -1)] });
   const { tensors } = await bench.came(bench.merger, 'data', 'f', 'b0');
-  expect(numbers(tensors[0] as TensorData)).toEqual(numbers(frameRows('z', 0, 5, 1)));
+  expect(floatsOf(tensors[0] as TensorData)).toEqual(floatsOf(frameRows('z', 0, 5, 1)));
 });
 
 it('sends again what it made for a worker that asks', async () => {
@@ -47,7 +43,7 @@ it('sends again what it made for a worker that asks', async () => {
     await bench.send('left', { meta: want, tensors: [] });
     const sent = await right.first('the strip again', ({ meta }) => meta.task === 'a0', 20_000, before);
     expect(sent.meta).toEqual(first.meta);
-    expect(numbers(sent.tensors[0] as TensorData)).toEqual(numbers(first.tensors[0] as TensorData));
+    expect(floatsOf(sent.tensors[0] as TensorData)).toEqual(floatsOf(first.tensors[0] as TensorData));
   }
 });
 

@@ -75,7 +75,3 @@ export function tensor(
 ): TensorData {
   return { name, dtype, shape, bytes: bytesOf(data) };
 }
-
-export function floatsOf({ bytes }: TensorData): Float32Array {
-  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-}

@@ -18,6 +18,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DType } from '../../services/core/graph/types.ts';
 import { encodeModel } from '../../services/core/graph/write.ts';
 import { typedView } from '../../services/core/tensor/dtype.ts';
+import { floatsOf } from '../../services/core/vision/floats.ts';
 import type { TensorData } from '../../services/core/wire/message.ts';
 import { freeMemory } from '../../services/worker/executor/free-memory.ts';
 import {
@@ -28,16 +29,7 @@ import {
 } from '../../services/worker/executor/optimised.ts';
 import { OrtExecutor, type OrtOptions } from '../../services/worker/executor/ort.ts';
 import { probeShapes } from '../../services/worker/executor/probe.ts';
-import {
-  bytesOf,
-  CONV_WEIGHTS,
-  convolution,
-  convolve,
-  floatsOf,
-  tensor,
-  unary,
-  weightsConstant,
-} from './models.ts';
+import { bytesOf, CONV_WEIGHTS, convolution, convolve, tensor, unary, weightsConstant } from './models.ts';
 
 const open: OrtExecutor[] = [];
 let folder: string;

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { floatsOf } from '../../services/core/vision/floats.ts';
 import { deflated } from '../../services/core/wire/deflate.ts';
 import { encodeMessage } from '../../services/core/wire/encode.ts';
+import type { TensorData } from '../../services/core/wire/message.ts';
 import { PYTHON, PYTHON_WORKER } from '../support/python.ts';
 import { Bench } from './bench.ts';
-import { floatsOf } from './models.ts';
 import { frameRows, haloPlan, taskMeta, twoTiles } from './plans.ts';
 
 let bench: Bench;
@@ -47,7 +48,7 @@ it.skipIf(PYTHON === undefined)('computes one tile of a frame while ours compute
   const upper = await bench.came(bench.merger, 'data', 'f', 't0');
   const lower = await bench.came(bench.merger, 'data', 'f', 't1');
   expect([upper, lower].map(({ meta }) => meta.sender)).toEqual(['snake', 'ours']);
-  const together = [upper, lower].flatMap(({ tensors }) => [...floatsOf(aligned(tensors[0]))]);
+  const together = [upper, lower].flatMap(({ tensors }) => [...floatsOf(tensors[0] as TensorData)]);
   expect(together).toEqual([...floatsOf(frameRows('z', 0, 8, -1))]);
   expect(await end()).toBe(0);
 });
@@ -69,14 +70,11 @@ it.skipIf(PYTHON === undefined).each([
     [lower, frameRows('z', 3, 8)],
   ] as const) {
     const wanted = floatsOf(right);
-    const off = floatsOf(aligned(came.tensors[0])).map((got, i) => Math.abs(got - (wanted[i] as number)));
+    const off = floatsOf(came.tensors[0] as TensorData).map((got, i) =>
+      Math.abs(got - (wanted[i] as number)),
+    );
     expect(off.length).toBe(wanted.length);
     expect(Math.max(...off)).toBeLessThanOrEqual(most);
   }
   expect(await end()).toBe(0);
 });
-
-function aligned(tensor: Parameters<typeof floatsOf>[0] | undefined): Parameters<typeof floatsOf>[0] {
-  if (tensor === undefined) throw new Error('no tensor came');
-  return { ...tensor, bytes: Uint8Array.from(tensor.bytes) };
-}

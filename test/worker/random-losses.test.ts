@@ -5,30 +5,29 @@
 
 import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
-import { prepareKept } from '../../services/controller/prepare.ts';
 import { Gather } from '../../services/core/flow/gather.ts';
-import type { Delivery, Task } from '../../services/core/flow/plan-index.ts';
+import type { Task } from '../../services/core/flow/plan-index.ts';
 import { readGraph } from '../../services/core/graph/read-graph.ts';
 import type { DType } from '../../services/core/graph/types.ts';
-import { haloBlocks } from '../../services/core/planning/halo-blocks.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
+import { seededRandom } from '../../services/core/runtime/seeded-random.ts';
 import type { Plan } from '../../services/core/schema/generated/plan.ts';
 import { tensorBytes } from '../../services/core/tensor/dtype.ts';
 import { extents, whole } from '../../services/core/tensor/region.ts';
 import { analyse } from '../../services/core/tiling/analyse.ts';
-import { bandCover, coverSize, gridCover } from '../../services/core/tiling/cover.ts';
-import { partition, splitBlock } from '../../services/core/tiling/partition.ts';
+import { bandCover, gridCover } from '../../services/core/tiling/cover.ts';
 import type { Cover } from '../../services/core/tiling/types.ts';
 import { decodeBody, messagePieces } from '../../services/core/wire/decode.ts';
 import type { LaidMessage } from '../../services/core/wire/encode.ts';
 import type { MessageMeta, Piece, TensorData } from '../../services/core/wire/message.ts';
-import { copiedPieces, dataMessage, localPieces, outputPieces } from '../../services/worker/deliver.ts';
+import { dataMessage, localPieces, outputPieces } from '../../services/worker/deliver.ts';
 import { Gathering } from '../../services/worker/gathering.ts';
 import { KeptStrips } from '../../services/worker/kept-strips.ts';
 import { encodeNetwork, keptTiling, longNetwork } from '../core/tiling/random/network.ts';
 import { announced } from '../support/announced.ts';
 import { temporaryFolder } from '../support/cluster.ts';
 import { difference, inputFor, runModel } from '../support/graph-reference.ts';
+import { keptPlan } from '../support/kept-plan.ts';
 import { residualNetwork } from '../support/networks.ts';
 import { wholeModel } from '../support/ort.ts';
 
@@ -38,7 +37,7 @@ const TOLERANCE = 1e-4;
 const ATTEMPT_MS = 4_000;
 const STEP_MS = 100;
 const MOST_ATTEMPTS = 100;
-const IMPATIENCE = 0.01;
+const IMPATIENCE = 0.05;
 const HASTY = 5;
 
 const folder = temporaryFolder();
@@ -146,7 +145,7 @@ class House {
     else if (meta.kind === 'close') this.gatherings.get(to)?.abandon(meta);
     else {
       const tasks = new Set((meta.message ?? '').split(','));
-      for (const { message } of this.#kept.get(to)?.again(meta, meta.sender ?? '', tasks) ?? [])
+      for (const { message } of this.#kept.get(to)?.again(meta, meta.sender ?? '', tasks, () => false) ?? [])
         this.#send({ to: meta.sender ?? '', meta: message.meta, pieces: piecesOf(message) });
     }
   }
@@ -179,10 +178,13 @@ class House {
     const meta = { ...this.#meta('data', task), extra: { attempt } };
     const { index } = this.#plan;
     for (const delivery of index.deliveries(task, 0)) {
-      if (delivery.to === 'merger') this.#way.push({ to: MERGER, meta, pieces: copied(delivery, outputs) });
-      else if (delivery.worker === maker) await this.#gather(maker, meta, localPieces(delivery, outputs));
+      if (delivery.to === 'worker' && delivery.worker === maker) {
+        await this.#gather(maker, meta, localPieces(delivery, outputs));
+        continue;
+      }
+      const message = dataMessage(index, delivery, outputs, meta);
+      if (delivery.to === 'merger') this.#way.push({ to: MERGER, meta, pieces: piecesOf(message) });
       else {
-        const message = dataMessage(index, delivery, outputs, meta);
         const kept = this.#kept.get(maker) ?? new KeptStrips(2 ** 20);
         this.#kept.set(maker, kept);
         kept.keep(delivery.worker, { delivery, message });
@@ -206,7 +208,6 @@ class House {
 
 const piecesOf = ({ body }: LaidMessage): Piece[] => messagePieces(decodeBody(body));
 const attemptOf = ({ extra }: MessageMeta): number => (extra as { attempt: number }).attempt;
-const copied = (delivery: Delivery, outputs: readonly Piece[]): Piece[] => copiedPieces(delivery, outputs);
 
 function memory(plan: Plan, { inputs }: Task) {
   const tensors = inputs.map(({ tensor, region }): TensorData => {
@@ -216,17 +217,6 @@ function memory(plan: Plan, { inputs }: Task) {
   });
   const write = (name: string) => (tensors.find((tensor) => tensor.name === name) as TensorData).bytes;
   return { tensors, write };
-}
-
-/** Numbers of [0, 1), the same for the same seed: mulberry32. */
-function chances(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 interface Case {
@@ -242,18 +232,9 @@ interface Case {
 /** Runs one frame of a network by a plan whose tiles stay, and compares it with the uncut model. */
 async function comesThrough({ bytes, cover, cuts, loss, seed }: Case): Promise<House> {
   const graph = await readGraph(bytes);
-  const analysis = analyse(graph);
-  const devices = Array.from({ length: coverSize(cover) }, (_, at) => `w${at}`);
-  const blocks = partition(graph, analysis).flatMap((block) => {
-    const inside = [...new Set(cuts.map((cut) => Math.floor(cut * block.nodes.length)))]
-      .filter((cut) => cut > 0)
-      .sort((a, b) => a - b);
-    return block.kind === 'tile' ? splitBlock(graph, block, inside) : [block];
-  });
-  const model = { name: 'random', digest: '0'.repeat(64), graph, analysis };
-  const kept = haloBlocks(graph, analysis, blocks, cover, devices);
-  const { plan } = await prepareKept(model, 'test', kept, blobs);
-  const house = new House(plan, graph.inputs.map(inputFor), loss, chances(seed));
+  const model = { name: 'random', digest: '0'.repeat(64), graph, analysis: analyse(graph) };
+  const plan = await keptPlan(model, cover, { blobs, cuts });
+  const house = new House(plan, graph.inputs.map(inputFor), loss, seededRandom(seed));
   await house.run();
   const reference = await runModel(bytes, graph.inputs);
   for (const name of plan.outputs) {
@@ -278,7 +259,8 @@ it(
       }),
       { numRuns: RUNS },
     );
-    expect(losses).toBeGreaterThan(0);
+    // Few runs may happen to have few strips.
+    if (RUNS >= 20) expect(losses).toBeGreaterThan(0);
   },
   RUNS * 10_000 + 60_000,
 );

@@ -4,11 +4,12 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Status } from '../../services/core/schema/generated/status.ts';
+import { floatsOf } from '../../services/core/vision/floats.ts';
 import type { MessageMeta, TensorData } from '../../services/core/wire/message.ts';
 import type { RunResult } from '../../services/worker/executor/executor.ts';
 import { OrtExecutor } from '../../services/worker/executor/ort.ts';
 import { Bench } from './bench.ts';
-import { floatsOf, tensor } from './models.ts';
+import { tensor } from './models.ts';
 import { frameRows, haloPlan, model, planOf, rows, run, type Step, taskMeta, twoTiles } from './plans.ts';
 
 let bench: Bench;
@@ -19,10 +20,6 @@ beforeEach(async () => {
 });
 
 afterEach(() => bench.stop());
-
-const numbers = (data: TensorData): number[] => [
-  ...floatsOf({ ...data, bytes: Uint8Array.from(data.bytes) }),
-];
 
 it('loads what is announced before and after it starts, and answers with the rest of the time', async () => {
   const plan = await twoTiles(bench.shelf);
@@ -41,7 +38,7 @@ it('loads what is announced before and after it starts, and answers with the res
     tensors: [frameRows('x', 3, 8)],
   });
   const data = await bench.came(bench.merger, 'data', 'f1');
-  expect(numbers(data.tensors[0] as TensorData)).toEqual(numbers(frameRows('z', 3, 8, -1)));
+  expect(floatsOf(data.tensors[0] as TensorData)).toEqual(floatsOf(frameRows('z', 3, 8, -1)));
   expect(data.meta).toMatchObject({ sender: 'w', task: 't1', source: 'cam', sequence: 0, plan: digest });
   expect(data.meta.regions?.z).toEqual(rows(3, 8));
   expect(data.meta.deadlineMs).toBeLessThanOrEqual(20_000);
@@ -329,8 +326,8 @@ it('exchanges strips with a neighbour without the merger, keeps its own, and run
   const [b0, b1] = ['b0', 'b1'].map(
     (id) => bench.merger.items.find(({ meta }) => meta.task === id)?.tensors[0] as TensorData,
   );
-  expect(numbers(b0 as TensorData)).toEqual(numbers(frameRows('z', 0, 5)));
-  expect(numbers(b1 as TensorData)).toEqual(numbers(frameRows('z', 3, 8)));
+  expect(floatsOf(b0 as TensorData)).toEqual(floatsOf(frameRows('z', 0, 5)));
+  expect(floatsOf(b1 as TensorData)).toEqual(floatsOf(frameRows('z', 3, 8)));
   expect(bench.merger.items.map(({ meta }) => meta.task).sort()).toEqual(['b0', 'b0', 'b1', 'b1']);
   expect(left.status().counters).toMatchObject({ 'tasks.done': 4, 'sent.data': 4, 'gather.transfers': 4 });
   expect(right.status().counters).toMatchObject({ 'tasks.done': 4, 'sent.done': 2 });

@@ -10,7 +10,7 @@ import { isLossless } from '../../services/core/wire/codecs.ts';
 import type { TensorData } from '../../services/core/wire/message.ts';
 import { type Accuracy, OutputComparison } from './accuracy.ts';
 import { calibrate } from './calibrate.ts';
-import { type GraphRunner, openGraph, type RunnerDeps } from './graph-runner.ts';
+import { type GraphRunner, openGraph, type RunnerDeps, runSamples } from './graph-runner.ts';
 import { openPlan } from './plan-runner.ts';
 import type { Sample } from './samples.ts';
 
@@ -93,19 +93,9 @@ export class CodecBudget {
     return this.#expected;
   }
 
-  /** One after the other, so that no two models are in memory at once. */
-  async #runAll(runner: GraphRunner, what: string): Promise<readonly (readonly TensorData[])[]> {
+  #runAll(runner: GraphRunner, what: string): Promise<readonly (readonly TensorData[])[]> {
     const { samples, progress } = this.#deps;
-    const made: (readonly TensorData[])[] = [];
-    try {
-      for (const [at, { inputs }] of samples.entries()) {
-        progress?.(`${what} on sample ${at + 1} of ${samples.length}`);
-        made.push(await runner.run(inputs));
-      }
-    } finally {
-      await runner.close();
-    }
-    return made;
+    return runSamples(runner, samples, (at) => progress?.(`${what} on sample ${at} of ${samples.length}`));
   }
 }
 

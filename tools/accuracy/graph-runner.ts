@@ -1,13 +1,12 @@
 /** Whole graphs run by the executor, as they are after reading or rewriting, with any of their tensors shown. */
 
-import { writeConstants } from '../../services/controller/plan-files.ts';
+import { writeWhole } from '../../services/controller/plan-files.ts';
 import type { Graph } from '../../services/core/graph/types.ts';
 import { everything } from '../../services/core/planning/choose-blocks.ts';
 import type { BlobCache } from '../../services/core/runtime/blobs.ts';
-import { wholeModel } from '../../services/core/tiling/sub-model.ts';
-import { layoutWeights } from '../../services/core/tiling/weights.ts';
 import type { TensorData } from '../../services/core/wire/message.ts';
 import type { Executor } from '../../services/worker/executor/executor.ts';
+import type { Sample } from './samples.ts';
 
 export interface RunnerDeps {
   /** Started. */
@@ -31,9 +30,7 @@ export async function openGraph(
 ): Promise<GraphRunner> {
   const block = everything(graph);
   const outputs = [...new Set([...block.outputs, ...more])];
-  const layout = layoutWeights(graph, block);
-  const weights = await writeConstants(graph, layout, blobs);
-  const model = await blobs.putBytes(wholeModel(graph, { ...block, outputs }, layout, weights?.digest ?? ''));
+  const model = await writeWhole(graph, { ...block, outputs }, blobs);
   const session = await executor.load(blobs.path(model.digest));
   return {
     async run(inputs) {
@@ -43,4 +40,22 @@ export async function openGraph(
     },
     close: () => executor.unload(session),
   };
+}
+
+/** Outputs for every sample, in their order. Closes the runner, so that no two models are in memory at once. */
+export async function runSamples(
+  runner: GraphRunner,
+  samples: readonly Pick<Sample, 'inputs'>[],
+  progress?: (sample: number) => void,
+): Promise<readonly (readonly TensorData[])[]> {
+  const made: (readonly TensorData[])[] = [];
+  try {
+    for (const [at, { inputs }] of samples.entries()) {
+      progress?.(at + 1);
+      made.push(await runner.run(inputs));
+    }
+  } finally {
+    await runner.close();
+  }
+  return made;
 }

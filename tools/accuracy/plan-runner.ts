@@ -1,16 +1,22 @@
-/** A prepared plan carried out in this process, its sub-models one after the other: what the way changes is changed here too. */
+/**
+ * A prepared plan carried out in this process, its sub-models one after the other. What travels does so in messages that
+ * are written and read as they are between services: what the way changes is changed here too.
+ */
 
+import { withPicturesRead } from '../../services/core/control/picture-codec.ts';
 import { Gather, type InputBuffer, type ReadyTask } from '../../services/core/flow/gather.ts';
 import { type Delivery, PlanIndex, type Task } from '../../services/core/flow/plan-index.ts';
+import { TilepipeError } from '../../services/core/runtime/errors.ts';
 import type { Plan } from '../../services/core/schema/generated/plan.ts';
 import { tensorBytes } from '../../services/core/tensor/dtype.ts';
-import { whole } from '../../services/core/tensor/region.ts';
+import { decodeBody, messagePieces } from '../../services/core/wire/decode.ts';
+import type { LaidMessage } from '../../services/core/wire/encode.ts';
 import type { Piece, TensorData } from '../../services/core/wire/message.ts';
-import { copiedPieces, localPieces } from '../../services/worker/deliver.ts';
+import { sourceMessage, taskMessage } from '../../services/splitter/tiles.ts';
+import { dataMessage, localPieces, outputPieces } from '../../services/worker/deliver.ts';
 import type { RunResult } from '../../services/worker/executor/executor.ts';
-import { specOf } from '../../services/worker/tensors.ts';
+import { matchTensors, specOf } from '../../services/worker/tensors.ts';
 import type { GraphRunner, RunnerDeps } from './graph-runner.ts';
-import { asSent } from './sent-form.ts';
 
 interface Inputs extends InputBuffer {
   readonly tensors: readonly TensorData[];
@@ -21,6 +27,7 @@ type CarryOut = (task: Task, inputs: readonly TensorData[]) => Promise<RunResult
 /** Who gathers beside the workers that do. */
 const MERGER = '';
 const FRAME = { id: 'frame', sequence: 0 };
+const META = { kind: 'data' } as const;
 
 /** Loads the sub-models of a plan, which must be in the store; `close` it. */
 export async function openPlan({ executor, blobs }: RunnerDeps, plan: Plan): Promise<GraphRunner> {
@@ -60,52 +67,50 @@ class FrameRun {
   }
 
   async run(frame: readonly TensorData[]): Promise<readonly TensorData[]> {
-    const index = this.#index;
-    const given = frame.map((tensor): Piece => ({ tensor, region: whole(tensor.shape) }));
     for (const gather of this.#gathers.values()) this.#ready.push(...gather.open(FRAME));
-    await this.#deliver(index.source, given);
-    for (const task of index.sourceTasks(FRAME.sequence)) await this.#fromFrame(task, given);
+    await this.#supply(frame);
     for (let next = this.#ready.shift(); next !== undefined; next = this.#ready.shift()) {
       const { task, inputs } = next;
       if (task.kind === 'sink') return inputs.tensors;
-      const { outputs, release } = await this.#carryOut(task, inputs.tensors);
-      const pieces = task.outputs.map(({ tensor, region }) => ({
-        tensor: outputs.find(({ name }) => name === tensor) as TensorData,
-        region,
-      }));
-      await this.#deliver(task, pieces);
+      const { outputs: made, release } = await this.#carryOut(task, inputs.tensors);
+      const outputs = matchTensors(this.#index, task.outputs, made);
+      if (typeof outputs === 'string')
+        throw new TilepipeError('task-failed', `task ${task.id} made other than its plan says: ${outputs}`);
+      await this.#deliver(task, outputPieces(task, outputs));
       release();
     }
-    throw new Error('the plan came to a halt before its result');
+    throw new TilepipeError(
+      'plan-invalid',
+      'no task of the plan is left to run, and its result is not complete',
+    );
   }
 
-  /** A task whose inputs the splitter cuts out of the frame. */
-  async #fromFrame(task: Task, given: readonly Piece[]): Promise<void> {
-    const pictures = this.#index.pictureInputs(task.id);
-    const pieces = task.inputs.map((piece) => ({ ...piece, codec: pictures.get(piece.tensor) ?? 'raw' }));
-    const sent = await this.#sent({ to: 'worker', worker: '', pieces }, given);
-    const inputs = sent.map(({ tensor }) => tensor);
-    this.#ready.push({ task, inputs: this.#buffer(inputs) });
-  }
-
-  async #deliver(task: Task, pieces: readonly Piece[]): Promise<void> {
-    for (const delivery of this.#index.deliveries(task.id, FRAME.sequence)) {
-      const gather = this.#gathers.get(delivery.to === 'merger' ? MERGER : delivery.worker);
-      const arrived = isAtHome(task, delivery)
-        ? localPieces(delivery, pieces)
-        : await this.#sent(delivery, pieces);
-      this.#ready.push(...(gather?.accept(FRAME, task.id, arrived) ?? []));
+  /** What the splitter cuts out of the frame. */
+  async #supply(tensors: readonly TensorData[]): Promise<void> {
+    const index = this.#index;
+    const { source } = index;
+    for (const delivery of index.deliveries(source.id, FRAME.sequence)) {
+      const message = await sourceMessage({ index }, { tensors }, delivery, META);
+      this.#accept(source, delivery, await arrived(message));
+    }
+    for (const task of index.sourceTasks(FRAME.sequence)) {
+      const pieces = await arrived(await taskMessage({ index }, { tensors }, task, META));
+      this.#ready.push({ task, inputs: this.#buffer(pieces.map(({ tensor }) => tensor)) });
     }
   }
 
-  async #sent(delivery: Delivery, pieces: readonly Piece[]): Promise<Piece[]> {
-    const copies = copiedPieces(delivery, pieces);
-    return Promise.all(
-      copies.map(async ({ tensor, region }, at) => ({
-        tensor: await asSent(tensor, delivery.pieces[at]?.codec),
-        region,
-      })),
-    );
+  async #deliver(task: Task, outputs: readonly Piece[]): Promise<void> {
+    for (const delivery of this.#index.deliveries(task.id, FRAME.sequence)) {
+      const pieces = isAtHome(task, delivery)
+        ? localPieces(delivery, outputs)
+        : await arrived(dataMessage(this.#index, delivery, outputs, META));
+      this.#accept(task, delivery, pieces);
+    }
+  }
+
+  #accept(task: Task, delivery: Delivery, pieces: readonly Piece[]): void {
+    const gather = this.#gathers.get(delivery.to === 'merger' ? MERGER : delivery.worker);
+    this.#ready.push(...(gather?.accept(FRAME, task.id, pieces) ?? []));
   }
 
   #allocate(task: Task): Inputs {
@@ -120,8 +125,11 @@ class FrameRun {
   }
 }
 
-/** What a worker made for itself stays as it is, and so does what the splitter gives the merger beside it. */
-function isAtHome({ kind, devices }: Task, delivery: Delivery): boolean {
-  if (delivery.to === 'merger') return kind === 'source';
-  return devices?.length === 1 && devices[0] === delivery.worker;
+/** What a worker made for itself stays as it is. */
+function isAtHome({ devices }: Task, delivery: Delivery): boolean {
+  return delivery.to === 'worker' && devices?.length === 1 && devices[0] === delivery.worker;
+}
+
+async function arrived({ body }: LaidMessage): Promise<Piece[]> {
+  return messagePieces(await withPicturesRead(decodeBody(body)));
 }

@@ -3,11 +3,9 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { writeConstants } from '../../services/controller/plan-files.ts';
+import { writeWhole } from '../../services/controller/plan-files.ts';
 import { TilepipeError } from '../../services/core/runtime/errors.ts';
 import { partition } from '../../services/core/tiling/partition.ts';
-import { wholeModel } from '../../services/core/tiling/sub-model.ts';
-import { layoutWeights } from '../../services/core/tiling/weights.ts';
 import { settle } from '../../services/core/vision/settings.ts';
 import { naturalRange, randomInput } from '../input.ts';
 import { interruption } from '../interrupt.ts';
@@ -36,6 +34,8 @@ interface Flags {
   readonly models?: string | undefined;
   /** `wire`: `halo` or `merge` instead of what the planner chooses. */
   readonly plan?: string | undefined;
+  /** `wire`: a line of JSON for every cell when it is done. */
+  readonly json?: boolean | undefined;
   /** `wire`: of the link that swings. */
   readonly minutes?: number | undefined;
 }
@@ -100,11 +100,7 @@ async function parallelBench(): Promise<BenchReport> {
       bare: async ({ graph, analysis }, blobs) => {
         const [convolutions] = partition(graph, analysis);
         if (convolutions === undefined) throw new Error('the model has no blocks');
-        const layout = layoutWeights(graph, convolutions);
-        const weights = await writeConstants(graph, layout, blobs);
-        const { digest } = await blobs.putBytes(
-          wholeModel(graph, convolutions, layout, weights?.digest ?? ''),
-        );
+        const { digest } = await writeWhole(graph, convolutions, blobs);
         return { path: blobs.path(digest), inputs: randomInput(graph.inputs, naturalRange(settle({})), 1) };
       },
     },
@@ -154,12 +150,20 @@ async function main(args: string[]): Promise<void> {
   const { positionals: names, values } = parseArgs({
     args,
     allowPositionals: true,
-    options: Object.fromEntries(FLAGS.map((name) => [name, { type: 'string' as const }])),
+    options: {
+      ...Object.fromEntries(FLAGS.map((name) => [name, { type: 'string' as const }])),
+      json: { type: 'boolean' },
+    },
   });
   const text = values as Readonly<Partial<Record<(typeof FLAGS)[number], string>>>;
   const number = (flag: string | undefined): number | undefined =>
     flag === undefined ? undefined : whole(1)(flag);
-  const flags = { ...text, repetitions: number(text.repetitions), minutes: number(text.minutes) };
+  const flags = {
+    ...text,
+    json: values.json === true,
+    repetitions: number(text.repetitions),
+    minutes: number(text.minutes),
+  };
   const chosen = names.length === 0 ? Object.keys(BENCHES).filter((name) => !EMULATED.has(name)) : names;
   for (const name of chosen) {
     const bench = BENCHES[name];

@@ -1,6 +1,7 @@
 /** What several rules look at: the right answer to a task, stamps, a plan that is loaded. */
 
-import { extents, sameRegion } from '../../services/core/tensor/region.ts';
+import { extents, type Region, sameRegion } from '../../services/core/tensor/region.ts';
+import { floatsOf } from '../../services/core/vision/floats.ts';
 import type { LaidMessage } from '../../services/core/wire/encode.ts';
 import type { Message, MessageMeta, TensorData } from '../../services/core/wire/message.ts';
 import { type Examiner, regionOf, WORKER } from './examiner.ts';
@@ -58,24 +59,29 @@ export function checkStamps({ receivedMs, startedMs, endedMs, sender }: MessageM
   );
 }
 
-/** Of the frame as the worker has seen it, where it came by a codec that changes values. */
-export function checkNumbers(
-  examiner: Examiner,
-  fixture: Fixture,
-  { meta, tensors }: Message,
-  frame: Float32Array = examiner.frame,
-): string {
-  const region = regionOf(fixture, meta.task ?? '', 'outputs');
+/** The one tensor of a message, in type and extents that of a region of "y". */
+export function onlyPiece({ tensors }: Message, region: Region): TensorData {
   const [tensor] = tensors;
   need(
     tensor !== undefined && tensors.length === 1 && tensor.name === 'y',
     'the data must be the one tensor "y"',
   );
   need(tensor.dtype === 'float32', `"y" is ${tensor.dtype}, not float32`);
-  need(
-    tensor.shape.join() === extents(region).join(),
-    `"y" is ${tensor.shape.join('x')}, not ${extents(region).join('x')}`,
-  );
+  const [shape, wanted] = [tensor.shape.join('x'), extents(region).join('x')];
+  need(shape === wanted, `"y" is ${shape}, not ${wanted}`);
+  return tensor;
+}
+
+/** Of the frame as the worker has seen it, where it came by a codec that changes values. */
+export function checkNumbers(
+  examiner: Examiner,
+  fixture: Fixture,
+  message: Message,
+  frame: Float32Array = examiner.frame,
+): string {
+  const { meta } = message;
+  const region = regionOf(fixture, meta.task ?? '', 'outputs');
+  const tensor = onlyPiece(message, region);
   const told = meta.regions?.y;
   need(
     told !== undefined && sameRegion(told, region),
@@ -87,8 +93,8 @@ export function checkNumbers(
 }
 
 /** Largest difference between the elements of a tensor and what they should be; Infinity for one that is no number. */
-export function worstOff({ bytes }: TensorData, right: Float32Array): number {
-  const got = new Float32Array(Uint8Array.from(bytes).buffer);
+export function worstOff(tensor: TensorData, right: Float32Array): number {
+  const got = floatsOf(tensor);
   let worst = got.length === right.length ? 0 : Number.POSITIVE_INFINITY;
   for (let i = 0; i < right.length; i++) {
     const difference = Math.abs((got[i] as number) - (right[i] as number));

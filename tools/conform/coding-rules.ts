@@ -1,7 +1,7 @@
 /** Rules of what comes and goes by codecs, and of strips from worker to worker. */
 
 import { copyRegion } from '../../services/core/tensor/copy.ts';
-import { extents, type Region, sameRegion, whole } from '../../services/core/tensor/region.ts';
+import { type Region, sameRegion, whole } from '../../services/core/tensor/region.ts';
 import { isPictureCodec } from '../../services/core/wire/codecs.ts';
 import { decodeBody } from '../../services/core/wire/decode.ts';
 import type { LaidMessage } from '../../services/core/wire/encode.ts';
@@ -13,6 +13,7 @@ import {
   dataFor,
   fixtureOf,
   need,
+  onlyPiece,
   stillServes,
   TOLERANCE,
   worstOff,
@@ -54,17 +55,9 @@ async function stripsFor(
   return found;
 }
 
-function checkStrip(
-  examiner: Examiner,
-  fixture: Fixture,
-  { meta, tensors }: Message,
-  region: Region,
-): number {
-  const [tensor] = tensors;
-  need(tensor !== undefined && tensors.length === 1 && tensor.name === 'y', 'a strip must be a piece of "y"');
-  const shape = extents(region).join('x');
-  need(tensor.dtype === 'float32' && tensor.shape.join('x') === shape, `a strip is not float32 of ${shape}`);
-  const step = meta.scales?.y?.[0] ?? 0;
+function checkStrip(examiner: Examiner, fixture: Fixture, strip: Message, region: Region): number {
+  const tensor = onlyPiece(strip, region);
+  const step = strip.meta.scales?.y?.[0] ?? 0;
   const worst = worstOff(tensor, expected(examiner.frame, fixture.weights, region));
   need(worst <= TOLERANCE + step / 2, `the numbers of a strip are off by ${worst}`);
   return worst;

@@ -57,11 +57,11 @@ export function liveFleet({
     hub: shared?.place === 'hub' ? { ...hub, medium: shared.medium.name } : hub,
     media,
     devices: devices.map((device): Device => {
-      const known = codecs.get(device.id);
+      const understood = codecs.get(device.id);
       return {
         ...device,
         ...(endpoints.has(device.id) ? { endpoint: true } : {}),
-        ...(known === undefined ? {} : { codecs: known }),
+        ...(understood === undefined ? {} : { codecs: understood }),
       };
     }),
   };

@@ -15,6 +15,7 @@ import { verdictText } from '../../services/core/planning/advise/words.ts';
 import type { Fleet } from '../../services/core/planning/cost/fleet.ts';
 import type { Draft } from '../../services/core/planning/draft.ts';
 import type { BlobCache } from '../../services/core/runtime/blobs.ts';
+import { monotonicMs } from '../../services/core/runtime/clock.ts';
 import { asTilepipeError, TilepipeError } from '../../services/core/runtime/errors.ts';
 import type { Log } from '../../services/core/runtime/log.ts';
 import type { CodecLoss } from '../../services/core/schema/generated/announcement.ts';
@@ -229,7 +230,7 @@ export class PlannedPipeline {
     this.#ended.signal.throwIfAborted();
     const { draft, plan } = await planner.settle(fleet);
     this.#ended.signal.throwIfAborted();
-    const running = { plan, settings: opened.settings, frames: this.#frames(draft) };
+    const running = { plan, settings: opened.settings, frames: this.#frames(draft), at: monotonicMs() };
     await part.controller.rollOut(running);
     this.#say(opened, draft, outlines ?? [draft], { fleet, sharing, loss: plan.loss });
     if (this.#plan.replan === false) return this.#rehearsal.stop();
@@ -250,6 +251,8 @@ export class PlannedPipeline {
       plan: planner.plan,
       predict: planner.predict,
       prepare: planner.prepare,
+      others: planner.others,
+      prepareMs: planner.prepareMs,
       frames: (draft) => this.#frames(draft),
       ...(sensitivity === undefined ? {} : { policy: { sensitivity } }),
       ...(changed === undefined ? {} : { changed }),

@@ -1,7 +1,8 @@
 /**
  * Has links looked at that no task tells of: a plan that does not use them would never hear that they have changed. Bytes
  * are as many as take a moment at the speed seen last, so that a slow link has little to carry; where they come back faster
- * than can be told they become more.
+ * than can be told they become more. One link is looked at after the other, for all of them may share the hub's; all at once
+ * only to see what that carries.
  */
 
 import type { Bus, Incoming } from '../../core/bus/bus.ts';
@@ -40,8 +41,16 @@ const LOST_MS = 20_000;
 /** An answer that has not come after so long says at every further look how much the link carries at most. */
 const LATE_MS = 1_000;
 
+/** One that is out for longer does not keep the next waiting. */
+const ALONE_MS = 3 * EACH_WAY_MS;
 /** An answer says how the link is for so long. */
 const LATELY_MS = 500;
+/** Where one link has changed, the others are looked at as well, and nothing is decided for so long meanwhile. */
+const SETTLE_MS = 5_000;
+/** Then it may be for so long, though links change all the time. */
+const FREE_MS = 2_000;
+/** Looks at all links at once: for how long their answers are waited for, and how often there is one at most. */
+const TOGETHER_MS = { wait: 2_000, every: 10_000 };
 
 interface Looked {
   readonly bytesPerMs: number;
@@ -51,12 +60,30 @@ interface Looked {
   readonly asked?: { readonly bytes: number; readonly at: number };
   /** When it answered last. */
   readonly answeredAt?: number;
+  /** It has changed, or another has, and the look that says how it is now has not been answered yet. */
+  readonly unsure?: boolean;
+}
+
+/** A look at all links at once. */
+interface Together {
+  readonly at: number;
+  readonly waiting: Set<string>;
+  /** Of the answers so far. */
+  bytes: number;
+  longestMs: number;
 }
 
 export class LinkGlances {
   readonly #deps: LinkGlancesDeps;
   readonly #looked = new Map<string, Looked>();
   readonly #listeners = new Set<GlanceListener>();
+  /** Devices whose turn has not come, and what their links are taken to carry. */
+  readonly #turns = new Map<string, number>();
+  readonly #togetherListeners = new Set<(bytesPerMs: number) => void>();
+  #together: Together | undefined;
+  #togetherAt = Number.NEGATIVE_INFINITY;
+  /** When links began to change. */
+  #changingAt = Number.NEGATIVE_INFINITY;
   #undo: (() => Promise<void>) | undefined;
 
   constructor(deps: LinkGlancesDeps) {
@@ -81,16 +108,60 @@ export class LinkGlances {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Hears what all links carried at once; the returned function ends it. */
+  onTogether(listener: (bytesPerMs: number) => void): () => void {
+    this.#togetherListeners.add(listener);
+    return () => this.#togetherListeners.delete(listener);
+  }
+
+  /** Whether links are changing, and not all of them have said how they are now. Never for longer than some seconds. */
+  get unsettled(): boolean {
+    const now = this.#deps.now();
+    if (now >= this.#changingAt + SETTLE_MS) return false;
+    const looking = [...this.#looked.values()].some(({ unsure, asked }) => unsure || asked !== undefined);
+    return looking || this.#turns.size > 0;
+  }
+
+  /**
+   * Has several links looked at at once, `links` being what each is taken to carry, unless that was done lately or one of them
+   * is being looked at. Returns whether answers are waited for.
+   */
+  together(links: ReadonlyMap<string, number>): boolean {
+    const at = this.#deps.now();
+    if (this.#together !== undefined && at - this.#together.at >= TOGETHER_MS.wait) this.#endTogether();
+    if (this.#together !== undefined) return true;
+    if (at - this.#togetherAt < TOGETHER_MS.every || this.#isLooking(at)) return false;
+    this.#togetherAt = at;
+    this.#together = { at, waiting: new Set(links.keys()), bytes: 0, longestMs: 0 };
+    for (const [device, bytesPerMs] of links) {
+      const known = this.#looked.get(device) ?? { bytesPerMs, next: at };
+      this.#ask(device, known, at);
+    }
+    return true;
+  }
+
   /** Has a device's link looked at, unless that was done just now; `bytesPerMs` is what it is taken to carry. */
   want(device: string, bytesPerMs: number): void {
-    const { control, topics, log, now } = this.#deps;
     const known = this.#looked.get(device) ?? { bytesPerMs, next: Number.NEGATIVE_INFINITY };
-    const at = now();
+    const at = this.#deps.now();
     if (at < known.next) {
-      if (known.asked !== undefined && at - known.asked.at >= LATE_MS)
+      if (known.asked !== undefined && at - known.asked.at >= LATE_MS) {
+        if (known.answeredAt !== undefined) this.#unsettle(device, at);
         this.#tell(device, (2 * known.asked.bytes) / (at - known.asked.at));
+      }
       return;
     }
+    if (this.#isLooking(at)) this.#turns.set(device, bytesPerMs);
+    else this.#ask(device, known, at);
+  }
+
+  /** Whether a link is being looked at, by which the hub's is busy. */
+  #isLooking(at: number): boolean {
+    return [...this.#looked.values()].some(({ asked }) => asked !== undefined && at - asked.at < ALONE_MS);
+  }
+
+  #ask(device: string, known: Looked, at: number): void {
+    const { control, topics, log } = this.#deps;
     const bytes = Math.round(Math.min(MOST_BYTES, Math.max(LEAST_BYTES, EACH_WAY_MS * known.bytesPerMs)));
     this.#looked.set(device, { ...known, next: at + LOST_MS, asked: { bytes, at } });
     const request = Buffer.from(JSON.stringify({ format: 1, bytes }));
@@ -120,9 +191,41 @@ export class LinkGlances {
     const most = bytes === MOST_BYTES;
     const everyMs = most ? EVERY_MS.fast : EVERY_MS.slow;
     const again = (tooFast && !most) || change > CHANGED;
-    this.#looked.set(device, { bytesPerMs, next: again ? now() : now() + everyMs, answeredAt: now() });
-    if (tooFast && !most) return;
-    this.#tell(device, tooFast ? Number.POSITIVE_INFINITY : bytesPerMs);
+    const at = now();
+    if (this.#together?.waiting.delete(device)) {
+      // What it shared the hub's link with says nothing of its own.
+      this.#together.bytes += 2 * bytes;
+      this.#together.longestMs = Math.max(this.#together.longestMs, ms);
+      this.#looked.set(device, { bytesPerMs: known.bytesPerMs, next: at + everyMs, answeredAt: at });
+      if (this.#together.waiting.size === 0) this.#endTogether();
+      return;
+    }
+    const next = again ? at : at + everyMs;
+    this.#looked.set(device, { bytesPerMs, next, answeredAt: at, unsure: again });
+    if (change > CHANGED && !(tooFast && known.answeredAt === undefined)) this.#unsettle(device, at);
+    if (again) this.#turns.set(device, bytesPerMs);
+    if (!tooFast || most) this.#tell(device, tooFast ? Number.POSITIVE_INFINITY : bytesPerMs);
+    const [turn] = this.#turns;
+    if (turn === undefined || this.#isLooking(at)) return;
+    this.#turns.delete(turn[0]);
+    this.want(...turn);
+  }
+
+  /** Those that have answered so far carried that much at least. */
+  #endTogether(): void {
+    const { bytes = 0, longestMs = 0 } = this.#together ?? {};
+    this.#together = undefined;
+    const bytesPerMs = bytes / Math.max(NOISE_MS, longestMs - NOISE_MS);
+    if (bytes > 0) for (const listener of this.#togetherListeners) listener(bytesPerMs);
+  }
+
+  /** A link has changed: the others may have too, and are looked at as soon as they can be. */
+  #unsettle(device: string, at: number): void {
+    if (at < this.#changingAt + SETTLE_MS + FREE_MS) return;
+    this.#changingAt = at;
+    for (const [other, known] of this.#looked)
+      if (other !== device && known.asked === undefined && known.answeredAt !== undefined)
+        this.#looked.set(other, { ...known, next: at, unsure: true });
   }
 
   #tell(device: string, bytesPerMs: number): void {

@@ -6,16 +6,19 @@ import type { Fleet } from '../../core/planning/cost/fleet.ts';
 import type { Draft } from '../../core/planning/draft.ts';
 import { type Cuts, KnownCuts } from '../../core/planning/replan/known-cuts.ts';
 import { likelyFleets, nearbyFleets } from '../../core/planning/replan/likely-fleets.ts';
+import { sameDraft } from '../../core/planning/replan/present-draft.ts';
 import { type SearchResult, type SearchSpace, search } from '../../core/planning/search/search.ts';
 import { lazySpace } from '../../core/planning/search/space.ts';
 import { simulate } from '../../core/planning/simulate/simulate.ts';
 import type { BlobCache } from '../../core/runtime/blobs.ts';
+import { monotonicMs } from '../../core/runtime/clock.ts';
 import { TilepipeError } from '../../core/runtime/errors.ts';
 import type { CodecLoss } from '../../core/schema/generated/announcement.ts';
 import { isLossless } from '../../core/wire/codecs.ts';
 import { type OpenedModel, type PreparedPlan, prepareDraft } from '../prepare.ts';
 import { type WrittenModel, WrittenModels } from '../written-models.ts';
 import { fallbackDraft } from './fallback-draft.ts';
+import { type PackedDraft, packed, unpacked } from './packed-draft.ts';
 import type { ReplanOptions } from './replanning.ts';
 
 export interface PlannerOptions {
@@ -64,6 +67,8 @@ export interface Rehearsed {
   /** The best plan of each strategy for the fleet just rehearsed, the best first. */
   readonly outlines: readonly Outline[];
   readonly checked: Checked;
+  /** The best of them; absent for fleets whose plans are too much like others to be compared with the best one day. */
+  readonly best?: PackedDraft;
 }
 
 export interface RehearseOptions {
@@ -79,6 +84,13 @@ const FRAMES = 24;
 /** Likely fleets practised with: a device slow, and the same one away. */
 const PRACTISED = 2;
 
+/** A look at sample frames, where none was timed. */
+const CHECK_MS = 10_000;
+/** To write a byte of weights, on a quarter of a processor. */
+const WRITE_MS = 1e-4;
+/** Rehearsed plans that are compared with the best when links change. */
+const REHEARSED = 6;
+
 /** Codecs that may be refused, the last of them first: it loses most. */
 const LOSSY: readonly Lossy[] = ['fp16', 'uint8', 'jpeg'];
 
@@ -89,6 +101,10 @@ export class Planner {
   readonly #checked = new Map<string, CheckedCodecs>();
   /** Of each draft found: what else there was, and for which fleet. */
   readonly #found = new WeakMap<Draft, { readonly others: readonly Draft[]; readonly fleet: Fleet }>();
+  /** The plans rehearsed, for the fleet as it was and for what may become of it. */
+  #rehearsed: readonly Draft[] = [];
+  /** Of the last look at sample frames. */
+  #checkMs = CHECK_MS;
   #lossy: readonly Lossy[];
   /** The first plan, and the fleet it is for. */
   #settled: { readonly fleet: Fleet; readonly draft: Draft } | undefined;
@@ -136,7 +152,23 @@ export class Planner {
     const { others = [], fleet } = this.#found.get(draft) ?? {};
     const second = fleet && fallbackDraft(draft, others.map(exact), fleet);
     if (second === undefined) return prepared;
-    return { ...prepared, fallback: await prepareDraft(model, pipeline, second, blobs) };
+    const fallback = await prepareDraft(model, pipeline, second, blobs);
+    return { ...prepared, fallback: { ...fallback, draft: second } };
+  };
+
+  /** What is compared with the best plan: the best of the other strategies, and plans rehearsed for whatever devices. */
+  readonly others = (best: Draft): readonly Draft[] => [
+    ...(this.#found.get(best)?.others.filter((other) => other !== best) ?? []),
+    ...this.#rehearsed,
+  ];
+
+  /**
+   * Milliseconds until a draft can be announced, as far as more than moments: nobody has seen what its codecs lose, or its
+   * weights are not in the store.
+   */
+  readonly prepareMs = (draft: Draft): number => {
+    const checkMs = this.#isChecked(draft) || this.#checked.has(checkKey(draft)) ? 0 : this.#checkMs;
+    return checkMs + WRITE_MS * this.#unwritten(draft);
   };
 
   /** The best plan for a fleet whose codecs keep to the accuracy asked for, prepared. Rejects with `plan-impossible`. */
@@ -185,7 +217,7 @@ export class Planner {
         found = this.#possible(likely);
         return found?.best;
       });
-      if (found !== undefined) this.#tell(found, told);
+      if (found !== undefined) this.#tell(found, told, found.best);
     }
     for (const nearby of nearbyFleets(fleet)) {
       const known = this.#cuts.spaceFor(nearby);
@@ -199,20 +231,22 @@ export class Planner {
     }
   }
 
-  #tell({ alternatives }: SearchResult, told: RehearseOptions['told']): void {
+  #tell({ alternatives }: SearchResult, told: RehearseOptions['told'], best?: Draft): void {
     const outlines = alternatives.map(({ blocks: _, ...outline }) => outline);
     const checked = { lossy: this.#lossy, drafts: [...this.#checked] };
-    told?.({ cuts: this.#cuts.cuts, written: this.#written.entries(), outlines, checked });
+    const known = { cuts: this.#cuts.cuts, written: this.#written.entries() };
+    told?.({ ...known, outlines, checked, ...(best === undefined ? {} : { best: packed(best) }) });
   }
 
   /** What was rehearsed elsewhere, with the same model and the same store. */
-  adopt({ cuts, written, checked }: Rehearsed): void {
+  adopt({ cuts, written, checked, best }: Rehearsed): void {
     const fleet = this.#settled?.fleet;
     const before = fleet && this.#cuts.spaceFor(fleet);
     this.#cuts.adopt(cuts);
     this.#written.adopt(written);
     this.#lossy = this.#lossy.filter((codec) => checked.lossy.includes(codec));
     for (const [key, known] of checked.drafts) this.#checked.set(key, known);
+    if (best !== undefined) this.#keep(unpacked(best, this.#options.model.graph));
     // No more cuts have come: what lies between them is worked out now, not when a device has become slow.
     if (fleet === undefined || before === undefined || before !== this.#cuts.spaceFor(fleet)) return;
     if (before === this.#workedOut) return;
@@ -235,20 +269,43 @@ export class Planner {
     }
   }
 
+  /** Bytes of weights to be written. Those that write cut tensors in a short form are of another graph: not counted. */
+  #unwritten({ blocks, codecs = {} }: Draft): number {
+    if (Object.values(codecs).some((codec) => codec !== 'raw')) return 0;
+    const written = this.#written;
+    const bytes = new Map<string, number>();
+    for (const [id, { block, mode, parts }] of blocks.entries())
+      for (const { tile, weightBytes } of parts)
+        if (written.find({ ...block, kind: mode }, tile.pattern) === undefined)
+          bytes.set(mode === 'tile' ? `${id}` : `${id} ${tile.pattern}`, weightBytes);
+    return [...bytes.values()].reduce((sum, each) => sum + each, 0);
+  }
+
+  /** The one rehearsed last stays longest: they are told from the likeliest to the rarest, and links change the furthest. */
+  #keep(draft: Draft): void {
+    const others = this.#rehearsed.filter((other) => !sameDraft(other, draft));
+    this.#rehearsed = [...others, draft].slice(-REHEARSED);
+  }
+
+  /** Whether no sample frames need be looked at for it, whatever they say. */
+  #isChecked(draft: Draft): boolean {
+    return this.#options.check === undefined || lossyOf(draft).length === 0;
+  }
+
   async #check(draft: Draft): Promise<CheckedCodecs> {
     const { check } = this.#options;
-    const { codecs = {}, wire = {} } = draft;
-    const used = new Set<string>([...Object.values(codecs), ...Object.values(wire)]);
-    if (check === undefined || !LOSSY.some((codec) => used.has(codec))) return { ranges: {} };
+    if (check === undefined || this.#isChecked(draft)) return { ranges: {} };
     const key = checkKey(draft);
     const known = this.#checked.get(key);
     if (known !== undefined) return known;
+    const began = monotonicMs();
     try {
       const checked = await check(draft);
+      this.#checkMs = monotonicMs() - began;
       this.#checked.set(key, checked);
       return checked;
     } catch (error) {
-      const worst = LOSSY.findLast((codec) => used.has(codec));
+      const worst = lossyOf(draft).at(-1);
       this.#lossy = this.#lossy.filter((codec) => codec !== worst);
       throw error;
     }
@@ -296,4 +353,10 @@ function exact({ codecs: _, wire = {}, ...draft }: Draft): Draft {
     ...draft,
     wire: Object.fromEntries(Object.entries(wire).filter(([, codec]) => isLossless(codec))),
   };
+}
+
+/** Codecs of a draft that change values, in the order of `LOSSY`. */
+function lossyOf({ codecs = {}, wire = {} }: Draft): readonly Lossy[] {
+  const used = new Set<string>([...Object.values(codecs), ...Object.values(wire)]);
+  return LOSSY.filter((codec) => used.has(codec));
 }

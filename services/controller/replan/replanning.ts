@@ -13,13 +13,16 @@ import type { Log } from '../../core/runtime/log.ts';
 import type { Status } from '../../core/schema/generated/status.ts';
 import type { Telemetry } from '../../core/schema/generated/telemetry.ts';
 import type { Controller, Rollout } from '../controller.ts';
-import type { LinkGlances } from './link-glances.ts';
+import { DeviceLinks, type DeviceLinksDeps } from './device-links.ts';
 import type { TelemetryWatch } from './telemetry-watch.ts';
 
 export interface ReplanOptions
-  extends Pick<ReplannerOptions, 'fleet' | 'objective' | 'plan' | 'predict' | 'policy' | 'switchMs'> {
-  /** The plan that runs: as drafted, and as it was rolled out. */
-  readonly running: Rollout & { readonly draft: Draft };
+  extends Pick<
+    ReplannerOptions,
+    'fleet' | 'objective' | 'plan' | 'predict' | 'policy' | 'switchMs' | 'others' | 'prepareMs'
+  > {
+  /** The plan that runs: as drafted, and as it was rolled out, when that is known in monotonic milliseconds. */
+  readonly running: Rollout & { readonly draft: Draft; readonly at?: number };
   /** Writes a draft's sub-models into the store. */
   readonly prepare: (draft: Draft) => Promise<Rollout['plan']>;
   /** How many frames at once under a plan; absent: as under the first. */
@@ -47,7 +50,7 @@ export interface ReplanningDeps {
   /** Started. */
   readonly telemetry: TelemetryWatch;
   /** Started. */
-  readonly glances: Pick<LinkGlances, 'want' | 'inDoubt' | 'onGlance'>;
+  readonly glances: DeviceLinksDeps['glances'];
 }
 
 interface InForce {
@@ -59,10 +62,8 @@ interface InForce {
 const LOOK_MS = 500;
 /** After planning, preparing or announcing failed. */
 const RETRY_MS = 5_000;
-/** Links are looked at as long as a dispatcher told of tasks within this time: a frame may take longer than a moment. */
-const FLOWING_MS = 10_000;
-/** And where no task has told of their medium for so long. */
-const UNTOLD_MS = 2_000;
+/** Plans and fallbacks that workers may hold still. */
+const MOST_ANNOUNCED = 16;
 /** Plans whose tasks are still judged: frames under way finish on the old one. */
 const JUDGED = 3;
 
@@ -70,9 +71,12 @@ export class Replanning {
   readonly #deps: ReplanningDeps;
   readonly #options: ReplanOptions;
   readonly #replanner: Replanner;
+  readonly #links: DeviceLinks;
   readonly #plans = new Map<string, PlanExpectations>();
   /** Digests of the plans that stood in for those. */
   readonly #fallbacks = new Set<string>();
+  /** What workers may say they have loaded, by digest: plans and fallbacks, and when they were announced. */
+  readonly #announced = new Map<string, { readonly draft: Draft; readonly at: number }>();
   readonly #failures = new LoadFailures();
   #fleet: Fleet;
   #inForce: InForce;
@@ -82,35 +86,41 @@ export class Replanning {
   #changing: Promise<void> | undefined;
   #notBefore = 0;
   #changes = 0;
-  /** When tasks were last told of; and by medium, when the ways of any were. */
-  #flowedAt = Number.NEGATIVE_INFINITY;
-  readonly #toldAt = new Map<string, number>();
 
   constructor(deps: ReplanningDeps, options: ReplanOptions) {
     this.#deps = deps;
     this.#options = options;
     this.#fleet = options.fleet;
-    const { draft, plan } = options.running;
+    const { draft, plan, at } = options.running;
     this.#inForce = { draft, plan };
+    this.#announce(this.#inForce, at ?? Number.NEGATIVE_INFINITY);
     this.#replanner = new Replanner({
       ...options,
       now: monotonicMs,
       running: draft,
       slowedBy: (device) => this.#slowedBy(device),
     });
+    this.#links = new DeviceLinks({
+      glances: deps.glances,
+      replanner: this.#replanner,
+      fleet: () => this.#fleet,
+      online: () => deps.controller.workers().map(({ id }) => id),
+      seen: () => this.#look(),
+    });
   }
 
   start(): void {
-    const { controller, telemetry, glances } = this.#deps;
+    const { controller, telemetry } = this.#deps;
+    this.#links.start();
     this.#judge(this.#inForce);
     this.#online();
+    for (const status of controller.workers()) this.#loaded(status);
     this.#unhear = [
       controller.onWorker((status) => this.#heard(status)),
       telemetry.onTelemetry((document) => this.#told(document)),
-      glances.onGlance((device, bytesPerMs) => this.#seen(device, bytesPerMs)),
     ];
     this.#timer = setInterval(() => {
-      this.#glance();
+      this.#links.look();
       this.#look();
     }, LOOK_MS);
     this.#timer.unref();
@@ -121,6 +131,7 @@ export class Replanning {
     clearInterval(this.#timer);
     this.#timer = undefined;
     for (const end of this.#unhear) end();
+    this.#links.stop();
     await this.#changing;
   }
 
@@ -162,58 +173,43 @@ export class Replanning {
   #told(telemetry: Telemetry): void {
     const devices = new Map(this.#fleet.devices.map((device) => [device.id, device]));
     const { readings, running, frames, silent } = readingsOf(telemetry, this.#plans, devices);
-    const now = monotonicMs();
     if (telemetry.tasks.length > 0 || telemetry.workers.some(({ active }) => active > 0))
-      this.#flowedAt = now;
-    for (const { device, restMs } of readings)
-      if (restMs !== undefined) this.#toldAt.set(devices.get(device)?.medium ?? '', now);
+      this.#links.flowing();
+    for (const { device, restMs } of readings) if (restMs !== undefined) this.#links.told(device);
     this.#replanner.read(readings);
     // Where a link has become slow, it is not the processor that takes so long.
-    this.#replanner.overdue(running.filter(({ device }) => !this.#isLinkInDoubt(device)));
+    this.#replanner.overdue(running.filter(({ device }) => !this.#links.isInDoubt(device)));
     if (frames > 0) this.#replanner.finished(frames);
     for (const { device, timeouts } of silent) this.#replanner.timedOut(device, timeouts);
     this.#look();
   }
 
-  /** Has links looked at that no task tells of. */
-  #glance(): void {
-    const now = monotonicMs();
-    if (now - this.#flowedAt > FLOWING_MS) return;
-    const online = new Set(this.#deps.controller.workers().map(({ id }) => id));
-    for (const { id, medium = '' } of this.#fleet.devices) {
-      const toldAt = this.#toldAt.get(medium) ?? Number.NEGATIVE_INFINITY;
-      const link = this.#linkOf(id);
-      if (link === undefined || !online.has(id) || now - toldAt < UNTOLD_MS) continue;
-      this.#deps.glances.want(id, link.bytesPerMs / link.factor);
+  #heard(status: Status): void {
+    this.#online();
+    this.#loaded(status);
+    if (status.state === 'online') this.#replanner.heard(status.id);
+    this.#look();
+  }
+
+  #loaded({ id, plans = {} }: Status): void {
+    for (const [digest, { state }] of Object.entries(plans)) {
+      if (state !== 'ready') continue;
+      this.#failures.loaded(digest, id);
+      const announced = this.#announced.get(digest);
+      if (announced !== undefined) this.#replanner.loaded(id, announced.draft, monotonicMs() - announced.at);
     }
   }
 
-  #isLinkInDoubt(device: string): boolean {
-    const link = this.#linkOf(device);
-    return link !== undefined && this.#deps.glances.inDoubt(device, link.bytesPerMs / link.factor);
-  }
-
-  #seen(device: string, bytesPerMs: number): void {
-    const link = this.#linkOf(device);
-    if (link === undefined) return;
-    this.#replanner.linkSeen(device, Math.max(1, link.bytesPerMs / bytesPerMs));
-    this.#look();
-  }
-
-  /** What a device's link carries as profiled, and how much slower it is taken to be; undefined where it has none. */
-  #linkOf(device: string): { readonly bytesPerMs: number; readonly factor: number } | undefined {
-    const name = this.#fleet.devices.find(({ id }) => id === device)?.medium;
-    const medium = this.#fleet.media.get(name ?? '');
-    if (medium === undefined) return undefined;
-    return { bytesPerMs: medium.bytesPerMs, factor: this.#replanner.factors().get(device)?.link ?? 1 };
-  }
-
-  #heard(status: Status): void {
-    for (const [plan, { state }] of Object.entries(status.plans ?? {}))
-      if (state === 'ready') this.#failures.loaded(plan, status.id);
-    this.#online();
-    if (status.state === 'online') this.#replanner.heard(status.id);
-    this.#look();
+  /** A worker says that it is ready for plans that it has been ready for for long, too. */
+  #announce({ draft, plan: { digest, fallback } }: InForce, at: number): void {
+    const known = new Map([[digest, draft]]);
+    if (fallback?.draft !== undefined) known.set(fallback.digest, fallback.draft);
+    for (const [each, its] of known) {
+      if (this.#announced.has(each)) continue;
+      this.#announced.set(each, { draft: its, at });
+      if (this.#announced.size > MOST_ANNOUNCED)
+        this.#announced.delete(this.#announced.keys().next().value as string);
+    }
   }
 
   #online(): void {
@@ -238,7 +234,7 @@ export class Replanning {
       if (back !== undefined) this.#begin(this.#goBack(back));
       else {
         const started = monotonicMs();
-        const decision = this.#replanner.decide();
+        const decision = this.#replanner.decide(this.#links.settled);
         if (decision !== undefined) this.#begin(this.#change(decision, monotonicMs() - started));
       }
     } catch (error) {
@@ -323,6 +319,7 @@ export class Replanning {
     const next = { draft: decision.draft, plan };
     // Before it is announced: the first answers may be told at once.
     this.#judge(next);
+    this.#announce(next, monotonicMs());
     await this.#deps.controller.rollOut({
       plan,
       settings: running.settings,

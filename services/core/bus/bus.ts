@@ -46,6 +46,8 @@ export interface Will {
 
 export interface BusCounters {
   readonly publishedBytes: number;
+  /** Of these, how many no longer wait in this process for the socket to take them; at least. */
+  readonly leftBytes: number;
   readonly receivedBytes: number;
   readonly publishedMessages: number;
   readonly receivedMessages: number;

@@ -112,7 +112,8 @@ export class MqttBus implements Bus {
   }
 
   counters(): BusCounters {
-    return { ...this.#count };
+    const waiting = this.#client?.stream?.writableLength ?? 0;
+    return { ...this.#count, leftBytes: this.#count.publishedBytes - waiting };
   }
 
   onUp(listener: () => void): void {

@@ -8,8 +8,7 @@ export function attemptOf({ extra }: Pick<MessageMeta, 'extra'>): number {
   return typeof attempt === 'number' ? attempt : 1;
 }
 
-/** What a message says of it; nothing of the first. */
-export function attemptExtra(meta: Pick<MessageMeta, 'extra'>): { attempt?: number } {
-  const attempt = attemptOf(meta);
-  return attempt > 1 ? { attempt } : {};
+/** What a message of that attempt has to say; nothing of the first. */
+export function attemptExtra(attempt = 1): { extra?: { attempt: number } } {
+  return attempt > 1 ? { extra: { attempt } } : {};
 }

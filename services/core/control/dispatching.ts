@@ -16,6 +16,7 @@ import type { Log } from '../runtime/log.ts';
 import { parseStatus } from '../runtime/status.ts';
 import type { Status } from '../schema/generated/status.ts';
 import { BodyPool } from '../wire/body-pool.ts';
+import { understoodBy } from '../wire/codecs.ts';
 import { type LaidMessage, parts } from '../wire/encode.ts';
 import type { MessageMeta } from '../wire/message.ts';
 import { attemptOf } from './attempt-of.ts';
@@ -62,6 +63,8 @@ const DISTRUST_MS = 30_000;
 const keyOf = (plan: string, frame: string, task: string): string =>
   `${frame}/${task} of plan ${plan.slice(0, 12)}`;
 
+type TaskPlacement = ReturnType<typeof placementOf>;
+
 /** The answer of a worker: whose task of which frame. */
 export interface Answered {
   readonly plan: string;
@@ -85,6 +88,8 @@ export class Dispatching {
   readonly #workers: Roster;
   readonly #dispatcher: Dispatcher<LaidMessage>;
   readonly #telemetry: TelemetryTeller;
+  /** Of every plan, where each of its tasks may run. */
+  readonly #placements = new WeakMap<AnnouncedPlan, ReadonlyMap<string, TaskPlacement>>();
   /** By worker and plan, until when it is not asked. */
   readonly #distrusted = new Map<string, number>();
 
@@ -127,7 +132,7 @@ export class Dispatching {
       message,
       frameAttempt: attempt,
       task: task.id,
-      ...placementOf(plan.digest, task, plan.announcement.frames.binding),
+      ...(this.#placementsOf(plan).get(task.id) as TaskPlacement),
     };
     this.#carryOut(this.#dispatcher.submit(item));
   }
@@ -185,10 +190,9 @@ export class Dispatching {
   }
 
   /** The first task of a plan that no worker is ready for. */
-  orphanOf({ digest, index }: AnnouncedPlan): Task | undefined {
-    for (const task of index.tasks.values()) {
-      if (task.kind === 'run' && !this.#dispatcher.canRun(placementOf(digest, task))) return task;
-    }
+  orphanOf(plan: AnnouncedPlan): Task | undefined {
+    for (const [task, placement] of this.#placementsOf(plan))
+      if (!this.#dispatcher.canRun(placement)) return plan.index.tasks.get(task);
     return undefined;
   }
 
@@ -203,6 +207,22 @@ export class Dispatching {
       count,
     ]);
     return { ...Object.fromEntries(tasks), 'workers.distrusted': this.#distrusted.size };
+  }
+
+  #placementsOf(plan: AnnouncedPlan): ReadonlyMap<string, TaskPlacement> {
+    let found = this.#placements.get(plan);
+    if (found === undefined) {
+      const { digest, index, announcement } = plan;
+      const runs = [...index.tasks.values()].filter(({ kind }) => kind === 'run');
+      found = new Map(
+        runs.map((task) => {
+          const placement = placementOf(digest, task, announcement.frames.binding);
+          return [task.id, { ...placement, codecs: index.codecsTo(task.id) }];
+        }),
+      );
+      this.#placements.set(plan, found);
+    }
+    return found;
   }
 
   #knows(plan: string, task: string, worker: string): boolean {
@@ -221,7 +241,8 @@ export class Dispatching {
     }
   }
 
-  #changed({ id, state, slots, pins, plans }: Status): void {
+  #changed(status: Status): void {
+    const { id, state, slots, pins, plans } = status;
     if (state === 'offline') {
       this.#deps.log.info({ worker: id }, 'worker is gone');
       this.#carryOut(this.#dispatcher.workerGone(id));
@@ -230,6 +251,7 @@ export class Dispatching {
         id,
         slots: slots ?? DEFAULT_SLOTS,
         draining: state !== 'online',
+        codecs: understoodBy(status),
         holds: (plan: string, model: string) =>
           plans?.[plan]?.models?.includes(model) === true && !this.#isDistrusted(id, plan),
         ...(pins === undefined ? {} : { pins }),

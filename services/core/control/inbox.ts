@@ -2,6 +2,7 @@
 
 import type { Bus, Incoming } from '../bus/bus.ts';
 import { monotonicMs } from '../runtime/clock.ts';
+import { named } from '../runtime/counters.ts';
 import { asTilepipeError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { tensorBytes } from '../tensor/dtype.ts';
@@ -47,13 +48,16 @@ export class Inbox {
   }
 
   async start(): Promise<void> {
-    const { data, topic, copies = false } = this.#deps;
+    const { data, topic, log, copies = false } = this.#deps;
     this.#stopped = false;
     const take = ({ payload }: Incoming): void => {
       this.#heard++;
       const message = this.#assembler.accept(topic, payload);
       if (message === undefined) return;
-      if (message.tensors.some(({ picture }) => picture !== undefined)) void this.#read(message);
+      if (message.tensors.some(({ picture }) => picture !== undefined))
+        this.#read(message).catch((error) =>
+          log.error({ topic, error: String(error) }, 'a message handler failed'),
+        );
       else this.#hand(message);
       if (copies) message.release();
     };
@@ -97,13 +101,9 @@ export class Inbox {
 
   /** Messages, bytes, and what was refused by reason. */
   counters(): Record<string, number> {
+    const dropped = this.#dropped === 0 ? {} : { 'pictures.dropped': this.#dropped };
     const { rejected, ...counts } = this.#assembler.counters();
-    const refusals = Object.entries(rejected).map(([reason, count]) => [`inbox.rejected.${reason}`, count]);
-    return {
-      ...Object.fromEntries(Object.entries(counts).map(([name, count]) => [`inbox.${name}`, count])),
-      ...Object.fromEntries(refusals),
-      ...(this.#dropped === 0 ? {} : { 'inbox.pictures.dropped': this.#dropped }),
-    };
+    return named('inbox', { ...counts, ...dropped }, rejected);
   }
 }
 

@@ -34,7 +34,8 @@ const REMEMBERED = 3;
 
 export class PlanWatch {
   readonly #deps: PlanWatchDeps;
-  readonly #plans = new Map<string, AnnouncedPlan[]>();
+  /** Those announced, the newest first, and with them their fallbacks. */
+  readonly #plans = new Map<string, { readonly announced: AnnouncedPlan[]; readonly all: AnnouncedPlan[] }>();
   #undo: (() => Promise<void>) | undefined;
 
   constructor(deps: PlanWatchDeps) {
@@ -55,11 +56,7 @@ export class PlanWatch {
 
   /** Announced plans of a pipeline, the newest first; behind them their fallbacks that were not announced themselves. */
   of(pipeline: string): readonly AnnouncedPlan[] {
-    const plans = this.#plans.get(pipeline) ?? [];
-    const all = new Map(plans.map((plan) => [plan.digest, plan]));
-    for (const { fallback } of plans)
-      if (fallback !== undefined && !all.has(fallback.digest)) all.set(fallback.digest, fallback);
-    return [...all.values()];
+    return this.#plans.get(pipeline)?.all ?? [];
   }
 
   find(pipeline: string, digest: string): AnnouncedPlan | undefined {
@@ -80,15 +77,14 @@ export class PlanWatch {
     }
     try {
       const announcement = this.#deps.parse(payload);
-      const known = this.#plans.get(pipeline) ?? [];
+      const known = this.#plans.get(pipeline)?.announced ?? [];
       const { digest } = announcement;
       // The same plan may come with other settings, limits, or an address of the store that has moved.
       if (known[0]?.digest === digest && sameDocument(known[0].announcement, announcement)) return;
       const plan = this.#planOf(pipeline, announcement);
-      this.#plans.set(
-        pipeline,
-        [plan, ...known.filter((old) => old.digest !== plan.digest)].slice(0, REMEMBERED),
-      );
+      const others = known.filter((old) => old.digest !== plan.digest);
+      const announced = [plan, ...others].slice(0, REMEMBERED);
+      this.#plans.set(pipeline, { announced, all: withFallbacks(announced) });
       this.#deps.announced(plan);
     } catch (error) {
       this.#deps.rejected(topic, asTilepipeError(error).message);
@@ -101,6 +97,13 @@ export class PlanWatch {
     const fallback = second && this.#planOf(pipeline, { ...rest, ...second });
     return { pipeline, digest, announcement, index, ...(fallback === undefined ? {} : { fallback }) };
   }
+}
+
+function withFallbacks(plans: readonly AnnouncedPlan[]): AnnouncedPlan[] {
+  const all = new Map(plans.map((plan) => [plan.digest, plan]));
+  for (const { fallback } of plans)
+    if (fallback !== undefined && !all.has(fallback.digest)) all.set(fallback.digest, fallback);
+  return [...all.values()];
 }
 
 function sameDocument(a: Announcement, b: Announcement): boolean {

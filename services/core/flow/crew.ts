@@ -60,9 +60,10 @@ export class Crew {
   /** Why no worker can take a task. */
   nobodyFor(placement: Placement): string {
     const { devices } = placement;
-    if (devices === undefined) return 'no worker holds its sub-model';
+    const able = ['holds its sub-model', ...(placement.codecs ?? []).map((codec) => `takes ${codec}`)];
+    if (devices === undefined) return `no worker ${able.join(' and ')}`;
     const each = devices.map((device) => `${device} ${hindrance(this.get(device), placement)}`);
-    return `${each.join(', ')}; no other worker holds its sub-model`;
+    return `${each.join(', ')}; no other worker ${able.join(' and ')}`;
   }
 
   /** Why a task was not sent although some worker can take it. */
@@ -79,9 +80,11 @@ export class Crew {
 }
 
 /** Why one device cannot take a task, after its name. */
-function hindrance(worker: WorkerState | undefined, { plan, model }: Placement): string {
+function hindrance(worker: WorkerState | undefined, placement: Placement): string {
   if (worker === undefined) return 'is away';
   const { view } = worker;
   if (view.draining === true) return 'takes no more tasks';
-  return view.holds(plan, model) ? 'does not run such tasks' : 'has not loaded its sub-model';
+  if (!view.holds(placement.plan, placement.model)) return 'has not loaded its sub-model';
+  const codec = worker.unread(placement);
+  return codec === undefined ? 'does not run such tasks' : `does not take ${codec}`;
 }

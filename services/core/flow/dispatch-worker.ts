@@ -10,6 +10,8 @@ export interface WorkerView {
   readonly slots: number;
   /** Whether a sub-model of a plan is loaded. */
   readonly holds: (plan: string, model: string) => boolean;
+  /** Codecs it takes; absent: raw alone. */
+  readonly codecs?: ReadonlySet<string>;
   /** The only blocks, or tiles of blocks, it runs; absent: any. */
   readonly pins?: readonly { readonly block: number; readonly tile?: number }[] | undefined;
   /** Finishes what it has and takes no more. */
@@ -27,6 +29,8 @@ export interface Placement {
   readonly devices?: readonly string[] | undefined;
   /** Nobody else can: its inputs come to its device. */
   readonly bound?: boolean;
+  /** Codecs, beside raw, that its inputs come in. */
+  readonly codecs?: readonly string[];
 }
 
 /**
@@ -94,9 +98,16 @@ export class WorkerState {
   }
 
   /** Whether it could run the task if it were idle. */
-  suits({ plan, model, block, tile }: Placement): boolean {
+  suits(placement: Placement): boolean {
+    const { plan, model, block, tile } = placement;
     const { holds, pins, draining } = this.view;
-    if (draining === true || !holds(plan, model)) return false;
+    if (draining === true || !holds(plan, model) || this.unread(placement) !== undefined) return false;
     return pins === undefined || pins.some((pin) => pin.block === block && (pin.tile ?? tile) === tile);
+  }
+
+  /** A codec of the task's inputs that it does not take. */
+  unread({ codecs = [] }: Placement): string | undefined {
+    for (const codec of codecs) if (this.view.codecs?.has(codec) !== true) return codec;
+    return undefined;
   }
 }

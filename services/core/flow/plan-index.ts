@@ -52,6 +52,7 @@ export class PlanIndex {
   readonly #deliveries = new Map<string, readonly Delivery[]>();
   readonly #packed = new Map<string, ReadonlySet<string>>();
   readonly #pictures = new Map<string, ReadonlyMap<string, PictureCodec>>();
+  readonly #codecs = new Map<string, readonly string[]>();
 
   /** `plan` must have passed `validatePlan`. */
   constructor(plan: Plan) {
@@ -102,6 +103,16 @@ export class PlanIndex {
       for (const { tensor, codec } of transfers) if (codec !== first.get(tensor)) first.delete(tensor);
       found = first;
       this.#pictures.set(task, found);
+    }
+    return found;
+  }
+
+  /** Codecs, beside raw, that whoever runs a task must take: those its inputs come to the worker in. */
+  codecsTo(task: string): readonly string[] {
+    let found = this.#codecs.get(task);
+    if (found === undefined) {
+      found = [...new Set(this.#inputCodecs(task))];
+      this.#codecs.set(task, found);
     }
     return found;
   }
@@ -160,6 +171,17 @@ export class PlanIndex {
   #dispatcherOf(task: Task): Dispatch {
     if (task.gather === 'worker') return 'worker';
     return this.transfersTo(task.id).every(({ from }) => from === this.source.id) ? 'splitter' : 'merger';
+  }
+
+  #inputCodecs(task: string): string[] {
+    const dispatch = this.dispatchOf(task);
+    if (dispatch === 'worker') {
+      const here = this.tasks.get(task)?.devices?.[0];
+      const strips = this.transfersTo(task).filter(({ from }) => this.tasks.get(from)?.devices?.[0] !== here);
+      return strips.map(({ codec = 'raw' }) => codec).filter((codec) => codec !== 'raw');
+    }
+    const pictures = dispatch === 'splitter' ? this.pictureInputs(task).values() : [];
+    return [...(this.packedInputs(task).size > 0 ? [DEFLATE] : []), ...pictures];
   }
 
   #idsBy(dispatch: Dispatch): string[] {

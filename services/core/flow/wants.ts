@@ -21,12 +21,15 @@ interface Waiting {
   readonly since: number;
   /** When the attempt at the frame ends. */
   readonly until: number;
+  /** Milliseconds from its first strip until it is asked for; again after twice, four times, ... as many. */
+  readonly firstMs: number;
   meta: MessageMeta;
   asked: number;
 }
 
 /** Milliseconds that are waited where nothing is known yet: sub-models may still be loading. */
 const FIRST_MS = 2_000;
+
 export interface Patience {
   /** Times a worker is asked. */
   readonly asks: number;
@@ -45,6 +48,8 @@ export class Wants {
   readonly #worker: string | undefined;
   readonly #patience: Patience;
   readonly #durations = new Durations(FIRST_MS);
+  /** By task, the wait in force when it was last asked for; until it needs no asking, no shorter one begins. */
+  readonly #heldMs = new Map<string, number>();
   /** By frame, then by task. */
   readonly #waiting = new Map<string, Map<string, Waiting>>();
 
@@ -68,15 +73,14 @@ export class Wants {
   ): void {
     const tasks = this.#waiting.get(frame) ?? new Map<string, Waiting>();
     for (const task of ready) {
-      const waited = tasks.get(task);
-      this.#durations.record(task, waited === undefined ? 0 : now - waited.since);
+      this.#learn(task, tasks.get(task), now);
       tasks.delete(task);
     }
     for (const { task, transfers } of missing) {
       const known = tasks.get(task);
       if (known !== undefined) known.meta = meta;
       else if (transfers.length < this.#index.transfersTo(task).length)
-        tasks.set(task, { since: now, until, meta, asked: 0 });
+        tasks.set(task, { since: now, until, firstMs: this.#firstMs(task, until - now), meta, asked: 0 });
     }
     if (tasks.size > 0) this.#waiting.set(frame, tasks);
     else this.#waiting.delete(frame);
@@ -94,8 +98,7 @@ export class Wants {
       for (const [task, waiting] of tasks) {
         const share = ofAttempt * (waiting.until - waiting.since);
         const waited = now - waiting.since;
-        // At least one that is asked has time to answer.
-        const limit = Math.min(this.#durations.deadlineMs(task), share / 2) * 2 ** waiting.asked;
+        const limit = limitMs(waiting);
         const lost = waited >= share || (waiting.asked >= asks && waited >= limit);
         if (!lost && (waiting.asked >= asks || waited < limit)) continue;
         waiting.asked++;
@@ -103,13 +106,31 @@ export class Wants {
         const from = this.#makers(transfers.map((each) => each.from));
         if (from.size > 0 || lost) wants.push({ meta: waiting.meta, task, from, lost });
         if (!lost) continue;
-        // Or whoever is always slower than what was known would be given up for ever.
-        this.#durations.record(task, waited);
+        this.#learn(task, waiting, now);
         tasks.delete(task);
       }
       if (tasks.size === 0) this.#waiting.delete(frame);
     }
     return wants;
+  }
+
+  #firstMs(task: string, attemptMs: number): number {
+    const firstMs = Math.max(this.#durations.deadlineMs(task), this.#heldMs.get(task) ?? 0);
+    // Two that are asked have time to answer.
+    return Math.min(firstMs, (this.#patience.share * attemptMs) / 4);
+  }
+
+  /**
+   * A wait is over. One with asking in it does not tell how long strips take, lost or late (Karn's rule); but where they
+   * are only late, no shorter wait than the one in force would do the next time.
+   */
+  #learn(task: string, waited: Waiting | undefined, now: number): void {
+    if (waited !== undefined && waited.asked > 0) {
+      this.#heldMs.set(task, Math.max(limitMs(waited), this.#heldMs.get(task) ?? 0));
+      return;
+    }
+    this.#durations.record(task, waited === undefined ? 0 : now - waited.since);
+    this.#heldMs.delete(task);
   }
 
   /** By worker, what it made; of the frame's own tensors, and of what is made here, nobody is asked. */
@@ -124,4 +145,9 @@ export class Wants {
     }
     return from;
   }
+}
+
+/** Milliseconds that are waited before it is asked for again, or given up. */
+function limitMs({ firstMs, asked }: Waiting): number {
+  return firstMs * 2 ** asked;
 }

@@ -2,15 +2,16 @@
 
 import type { CutCodec } from '../graph/cut-codecs.ts';
 import type { FusedBlock, Tile } from '../tiling/types.ts';
+import type { PictureCodec } from '../wire/codecs.ts';
 import type { Work } from './cost/work.ts';
 
 export type { CutCodec } from '../graph/cut-codecs.ts';
 
 /**
  * How elements are written in a message by who sends them, where no sub-model does it: each piece with a range of its own
- * (`uint8`), or as a picture. Only `png` keeps a plan exact.
+ * (`uint8`), or as a picture. Only `png` and `webp` keep a plan exact.
  */
-export type WireCodec = 'fp16' | 'uint8' | 'png' | 'jpeg';
+export type WireCodec = 'fp16' | 'uint8' | PictureCodec;
 
 /** How a block runs. */
 export type Mode = 'whole' | 'tile' | 'shard' | 'partial';

@@ -6,23 +6,15 @@
 
 import type { Graph, GraphNode } from '../graph/types.ts';
 import { TilepipeError } from '../runtime/errors.ts';
-import type { Region } from '../tensor/region.ts';
 import type { Analysis } from '../tiling/analyse.ts';
 import { flattenedInto } from '../tiling/contraction.ts';
 import { coverSize } from '../tiling/cover.ts';
-import { partialBlock, partialRefusal, readingSums } from '../tiling/partial.ts';
+import { partialBlock, partialRefusal } from '../tiling/partial.ts';
 import { splitBlock } from '../tiling/partition.ts';
 import { tileBlock } from '../tiling/tile-block.ts';
 import type { Cover, FusedBlock, Tile } from '../tiling/types.ts';
-import { type PartPlacement, wholeTile } from './plan-document.ts';
-
-/** A block with its parts on their devices. */
-export interface KeptBlock {
-  readonly block: FusedBlock;
-  readonly parts: readonly PartPlacement[];
-  /** Why it runs in one piece. */
-  readonly reason?: string;
-}
+import { MadeTensors } from './made-tensors.ts';
+import { type PartPlacement, type PlacedBlock, wholeTile } from './plan-document.ts';
 
 /**
  * The blocks of a graph, in order, as they run with halo exchange: tile `i` of the cover on `devices[i]`; blocks in one
@@ -35,7 +27,7 @@ export function haloBlocks(
   blocks: readonly FusedBlock[],
   cover: Cover,
   devices: readonly string[],
-): KeptBlock[] {
+): PlacedBlock[] {
   if (devices.length !== coverSize(cover))
     throw new TilepipeError(
       'usage',
@@ -47,15 +39,12 @@ export function haloBlocks(
 }
 
 class Walk {
-  readonly kept: KeptBlock[] = [];
+  readonly kept: PlacedBlock[] = [];
   readonly #graph: Graph;
   readonly #analysis: Analysis;
   readonly #cover: Cover;
   readonly #devices: readonly string[];
-  /** Regions of a tensor by the tile that holds them, of tensors that every tile made a part of. */
-  readonly #held = new Map<string, readonly Region[]>();
-  /** Tensors that are summed from so many parts. */
-  readonly #summed = new Map<string, number>();
+  readonly #made = new MadeTensors();
 
   constructor(graph: Graph, analysis: Analysis, cover: Cover, devices: readonly string[]) {
     this.#graph = graph;
@@ -87,19 +76,15 @@ class Walk {
       this.#whole(block, error.message);
       return;
     }
-    for (const tensor of block.outputs) {
-      const regions = tiles.map(({ outputs }) => outputs.get(tensor));
-      if (regions.every((region) => region !== undefined)) this.#held.set(tensor, regions);
-    }
     this.#keep(block, 'tile', tiles);
   }
 
-  /** A contraction in a block of a map the tiles hold, which needs nothing of the rest of the block. */
+  /** A contraction in a block of a map that every tile holds a part of, which needs nothing of the rest of the block. */
   #contraction(block: FusedBlock): { first: FusedBlock; rest?: FusedBlock } | undefined {
     const inside = new Set<GraphNode>(block.nodes);
     for (const node of block.nodes) {
       const nodes = flattenedInto(this.#graph, node, inside);
-      if (!this.#held.has(nodes[0]?.inputs[0] ?? '')) continue;
+      if (this.#made.regionsOf(nodes[0]?.inputs[0] ?? '').length < this.#devices.length) continue;
       const others = block.nodes.filter((other) => !nodes.includes(other));
       const sorted = { ...block, nodes: [...nodes, ...others] };
       const cuts = others.length > 0 ? [nodes.length] : [];
@@ -111,9 +96,8 @@ class Walk {
   }
 
   #partial(block: FusedBlock): void {
-    const regions = this.#held.get(block.inputs[0] as string) as readonly Region[];
+    const regions = this.#made.regionsOf(block.inputs[0] as string);
     this.#keep(block, 'partial', partialBlock(this.#graph, this.#analysis, block, regions));
-    this.#summed.set(block.outputs[0] as string, regions.length);
   }
 
   /** Parts that read nothing but the frame are sent by the splitter, as ever. */
@@ -128,7 +112,9 @@ class Walk {
         ...(direct ? { gather: 'worker' } : {}),
       };
     });
-    this.kept.push({ block: own, parts });
+    const placed = { block: own, parts };
+    this.#made.add(placed);
+    this.kept.push(placed);
   }
 
   #whole(block: FusedBlock, reason?: string): void {
@@ -142,7 +128,6 @@ class Walk {
   }
 
   #reading(tile: Tile, block: number): Tile {
-    const read = readingSums(tile, this.#summed);
-    return { ...read, pattern: read.pattern, block };
+    return { ...this.#made.reading(tile), block };
   }
 }

@@ -39,6 +39,14 @@ export interface PartPlacement {
   readonly predictedMs?: number;
 }
 
+/** A block with its parts and where they may run; its kind says how. */
+export interface PlacedBlock {
+  readonly block: FusedBlock;
+  readonly parts: readonly PartPlacement[];
+  /** Why it runs in one piece. */
+  readonly reason?: string;
+}
+
 export interface PlannedPart extends PartPlacement {
   readonly shape: Mode;
   /** Digest of its sub-model. */
@@ -94,7 +102,10 @@ function shapeOf(graph: Graph, tensor: string): readonly number[] {
   return graph.tensors.get(tensor)?.shape ?? [];
 }
 
-/** The plan of one pipeline: tensors go through the merger or straight to who gathers them, tasks are bound to their devices, or late to any that holds their sub-model. */
+/**
+ * The plan of one pipeline: tensors go through the merger or straight to who gathers them, tasks are bound to their
+ * devices, or late to any that holds their sub-model.
+ */
 export function planDocument(input: PlanInput): Plan {
   const { graph } = input;
   const names = new Set<string>();
@@ -111,8 +122,7 @@ export function planDocument(input: PlanInput): Plan {
     }
   }
   tasks.push(sinkTask(graph));
-  const codecs = new Codecs(input, sums);
-  const transfers = connect(tasks, codecs, direct);
+  const transfers = connect(tasks, (name) => codecOf(input, sums.get(name) ?? name), direct);
   for (const task of tasks) {
     for (const piece of [...task.inputs, ...task.outputs]) names.add(piece.tensor);
   }
@@ -232,28 +242,18 @@ function runTask(block: FusedBlock, part: PlannedPart): Task {
   };
 }
 
-/** How messages write tensors, by the names they travel under. */
-class Codecs {
-  readonly #packed: ReadonlySet<string>;
-  readonly #wire: ReadonlyMap<string, WireCodec>;
-  readonly #sums: ReadonlyMap<string, string>;
-
-  constructor({ packed = new Set(), wire = new Map() }: PlanInput, sums: ReadonlyMap<string, string>) {
-    this.#packed = packed;
-    this.#wire = wire;
-    this.#sums = sums;
-  }
-
-  of(name: string): Pick<Transfer, 'codec'> {
-    const tensor = this.#sums.get(name) ?? name;
-    const wire = this.#wire.get(tensor);
-    const codec = this.#packed.has(tensor) ? deflatedCodec(wire) : wire;
-    return codec === undefined ? {} : { codec };
-  }
+/** How messages write a tensor. */
+function codecOf({ packed, wire }: PlanInput, tensor: string): Transfer['codec'] {
+  const own = wire?.get(tensor);
+  return packed?.has(tensor) ? deflatedCodec(own) : own;
 }
 
 /** A transfer for every producer whose region meets what a consumer needs; covers are exact, so together they fill it. */
-function connect(tasks: readonly Task[], codecs: Codecs, direct: ReadonlySet<string>): Transfer[] {
+function connect(
+  tasks: readonly Task[],
+  codecFor: (name: string) => Transfer['codec'],
+  direct: ReadonlySet<string>,
+): Transfer[] {
   const makers = new Map<string, { task: Task; region: Region }[]>();
   for (const task of tasks) {
     for (const { tensor, region } of task.outputs) {
@@ -265,6 +265,7 @@ function connect(tasks: readonly Task[], codecs: Codecs, direct: ReadonlySet<str
   const transfers: Transfer[] = [];
   for (const consumer of tasks) {
     for (const need of consumer.inputs) {
+      const codec = codecFor(need.tensor);
       for (const maker of makers.get(need.tensor) ?? []) {
         if (!sameFrames(maker.task.replica, consumer.replica)) continue;
         const common = intersect(maker.region, need.region);
@@ -274,7 +275,7 @@ function connect(tasks: readonly Task[], codecs: Codecs, direct: ReadonlySet<str
           to: consumer.id,
           tensor: need.tensor,
           region: mutable(common),
-          ...codecs.of(need.tensor),
+          ...(codec === undefined ? {} : { codec }),
           ...(direct.has(consumer.id) ? endpointOf(maker.task, consumer) : {}),
         });
       }

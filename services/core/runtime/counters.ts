@@ -1,5 +1,18 @@
 /** Numbers a service keeps of itself, by name. */
 
+/** Those of one part under its name: `part.count`, and `part.rejected.reason` for what it refused. */
+export function named(
+  part: string,
+  counts: Readonly<Record<string, number>>,
+  rejected: Readonly<Partial<Record<string, number>>>,
+): Record<string, number> {
+  const refusals = Object.entries(rejected).map(
+    ([reason, count = 0]) => [`rejected.${reason}`, count] as const,
+  );
+  const all = [...Object.entries(counts), ...refusals];
+  return Object.fromEntries(all.map(([name, count]) => [`${part}.${name}`, count]));
+}
+
 export class Counters {
   readonly #values = new Map<string, number>();
 

@@ -62,7 +62,7 @@ export function contractionOf(
   if (node.inputs[0] !== read) return `${node.op} "${node.name}" does not read the map first`;
   const given = { map, shape: info.shape, output, node };
   if (node.op === 'Gemm' || node.op === 'MatMul') return product(graph, given, read);
-  return nodes.length > 1 ? `${node.op} "${node.name}" is no matrix product` : mean(graph, given);
+  return nodes.length > 1 ? `${node.op} "${node.name}" is no matrix product` : reduction(graph, given);
 }
 
 type Given = Pick<Contraction, 'map' | 'shape' | 'output' | 'node'>;
@@ -75,13 +75,13 @@ function product(graph: Graph, given: Given, read: string): Contraction | string
   const bias = node.inputs[2] ?? '';
   if (weights === undefined || weights.shape.length !== 2) return `${named} has no constant matrix`;
   if (bias !== '' && !graph.constants.has(bias)) return `${named} adds what depends on the frame`;
-  if (numberAttribute(node, 'transA', 0) !== 0) return `${named} turns its map around`;
+  if (numberAttribute(node, 'transA', 0) !== 0) return `${named} transposes its map`;
   if (shape.length < 2 || flat.length !== 2 || flat[0] !== shape[0])
     return `${named} does not read each picture as one row`;
   return { ...given, kind: 'product', axes: shape.map((_, axis) => axis).slice(1) };
 }
 
-function mean(graph: Graph, given: Given): Contraction | string {
+function reduction(graph: Graph, given: Given): Contraction | string {
   const { node, shape } = given;
   if (node.op === 'GlobalAveragePool') {
     return { ...given, kind: 'mean', axes: shape.map((_, axis) => axis).slice(2) };

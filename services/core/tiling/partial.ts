@@ -44,7 +44,7 @@ export function partialBlock(
   block: ContractionBlock,
   regions: readonly Region[],
 ): Tile[] {
-  const contraction = checked(graph, block);
+  const contraction = checkedContraction(graph, block);
   checkRegions(block, contraction, regions);
   const { map, output, shape } = contraction;
   const all = volume(whole(shape));
@@ -65,7 +65,7 @@ export function partialBlock(
 }
 
 /** Throws `tiling-refused` where the block is no contraction. */
-export function checked(graph: Graph, block: ContractionBlock): Contraction {
+export function checkedContraction(graph: Graph, block: ContractionBlock): Contraction {
   const contraction = contractionOf(graph, block);
   if (typeof contraction !== 'string') return contraction;
   throw refused(block, contraction);

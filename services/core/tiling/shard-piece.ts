@@ -9,10 +9,10 @@ import type { ShardSplit } from './shard-split.ts';
 import type { FusedBlock } from './types.ts';
 
 /**
- * A shard as a block of a graph of its own: whatever is made of a block in one piece (its model, its weights file)
+ * A part of a block as a block of a graph of its own: whatever is made of a block in one piece (its model, its weights file)
  * can be made of it. Tensors and constants have the names they have in the whole graph.
  */
-export interface ShardPiece {
+export interface BlockPiece {
   readonly graph: Graph;
   readonly block: FusedBlock;
 }
@@ -36,7 +36,7 @@ export function cutPiece(
   block: Pick<FusedBlock, 'id' | 'nodes' | 'inputs' | 'outputs'>,
   split: ShardSplit,
   units: Range,
-): ShardPiece {
+): BlockPiece {
   const constants = new Map(graph.constants);
   const tensors = new Map(graph.tensors);
   for (const [name, axis] of split.axes) {

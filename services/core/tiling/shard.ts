@@ -9,11 +9,11 @@ import type { Graph } from '../graph/types.ts';
 import { TilepipeError } from '../runtime/errors.ts';
 import type { Range, Region } from '../tensor/region.ts';
 import type { Analysis } from './analyse.ts';
-import { cutPiece, partOf, type ShardPiece } from './shard-piece.ts';
+import { type BlockPiece, cutPiece, partOf } from './shard-piece.ts';
 import { type ShardSplit, splitChannels } from './shard-split.ts';
 import type { FusedBlock, Tile } from './types.ts';
 
-export type { ShardPiece } from './shard-piece.ts';
+export type { BlockPiece } from './shard-piece.ts';
 
 type Shardable = Pick<FusedBlock, 'id' | 'nodes' | 'inputs' | 'outputs'>;
 
@@ -58,7 +58,7 @@ export function shardPiece(
   analysis: Analysis,
   block: Shardable,
   shard: Pick<Tile, 'outputs'>,
-): ShardPiece {
+): BlockPiece {
   const split = checkedSplit(graph, analysis, block);
   return cutPiece(graph, block, split, unitsOf(graph, split, shard));
 }

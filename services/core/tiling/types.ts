@@ -80,7 +80,7 @@ export interface Tile {
   readonly strips?: ReadonlyMap<string, Strip>;
   /** Names among the inputs and outputs that are partial sums, with the tensor they add up to. */
   readonly sums?: ReadonlyMap<string, string>;
-  /** Identity of the pad pattern, or of a shard's channels: parts of a block with equal keys share a sub-model. */
+  /** Identity of the pad pattern, a shard's channels, or a part's region: parts of a block with equal keys share a sub-model. */
   readonly pattern: string;
   /** Multiply-accumulates, redundant halo work included. */
   readonly macs: number;

@@ -1,7 +1,7 @@
 /**
  * How a tensor's elements are written on the wire. A message names the codec of each tensor; absent is raw. A name has up
  * to two halves: what becomes of the values (`fp16`, `uint8`), and `deflate` for their bytes on top. Pictures (`png`,
- * `jpeg`) are files of their own, which an image library writes and reads (control/picture-codec.ts).
+ * `webp`, `jpeg`) are files of their own, which an image library writes and reads (control/picture-codec.ts).
  */
 
 import type { DType } from '../graph/types.ts';
@@ -70,6 +70,7 @@ export const CODEC_NAMES = [
   'fp16+deflate',
   'uint8+deflate',
   'png',
+  'webp',
   'jpeg',
 ] as const;
 export type CodecName = (typeof CODEC_NAMES)[number];
@@ -82,15 +83,16 @@ export const CODECS: ReadonlyMap<string, Codec> = new Map<CodecName, Codec>([
   ['fp16+deflate', bytes],
   ['uint8+deflate', bytes],
   ['png', bytes],
+  ['webp', bytes],
   ['jpeg', bytes],
 ]);
 
-export type PictureCodec = 'png' | 'jpeg';
+export type PictureCodec = 'png' | 'webp' | 'jpeg';
 /** Codecs whose bytes may be deflated. */
 export type ValueCodec = 'raw' | 'fp16' | 'uint8';
 
 export function isPictureCodec(codec: string | undefined): codec is PictureCodec {
-  return codec === 'png' || codec === 'jpeg';
+  return codec === 'png' || codec === 'webp' || codec === 'jpeg';
 }
 
 /** Whether the bytes of the elements are deflated, whatever became of the values. */

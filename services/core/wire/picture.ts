@@ -8,8 +8,8 @@ export interface PictureLayout {
   readonly planes: boolean;
 }
 
-/** Longest side an image library writes as JPEG. */
-const MOST_SIDE = 65_535;
+/** Longest side of a WebP file; of the others it is longer. */
+const MOST_SIDE = 16_383;
 
 /**
  * How a tensor of this shape is a picture: [..., rows, columns, channels] if the last axis has 1 or 3 elements, else

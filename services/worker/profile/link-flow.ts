@@ -39,8 +39,9 @@ const LEAST_CHUNK = 1 << 10;
 const MOST_CHUNK = 64 << 10;
 /** Messages that a window has room for. */
 const IN_WINDOW = 8;
-/** Share of what has come back that a flow takes to get going. */
+/** Share of what has come back that a flow takes to get going, and the share of its time that this may take. */
 const GOING = 0.25;
+const MOST_GOING = 0.5;
 
 export class LinkFlow {
   readonly #deps: FlowDeps;
@@ -87,7 +88,8 @@ export class LinkFlow {
       });
       return within(limitMs, came);
     };
-    const until = monotonicMs() + sendMs;
+    const began = monotonicMs();
+    const until = began + sendMs;
     for (let left = sendMs; left > 0 && sent < MOST_BYTES; left = until - monotonicMs()) {
       if (interrupted()) return undefined;
       if (sent - arrived >= window) {
@@ -104,15 +106,30 @@ export class LinkFlow {
       if (interrupted()) return undefined;
       await news(left);
     }
-    return rateOf(arrivals, sent < MOST_BYTES ? until : end);
+    // All of it is there before the others stop.
+    const whole = sent >= MOST_BYTES && arrived === sent ? arrivals.at(-1)?.at : undefined;
+    return rateOf(arrivals, began, whole ?? until);
   }
 }
 
-/** From when it was going until the others stopped too: what comes later has the link to itself. */
-export function rateOf(arrivals: readonly Arrival[], until: number): number | undefined {
+/**
+ * From when it was going until the others stopped too: what comes later has the link to itself. What a connection holds
+ * back (a packet lost on a crowded medium) comes at once when it goes on, and took all the time since what was before it.
+ */
+export function rateOf(arrivals: readonly Arrival[], began: number, until: number): number | undefined {
   const counted = arrivals.filter(({ at }) => at <= until);
-  const first = counted[Math.floor(GOING * counted.length)];
-  const last = counted.at(-1);
-  if (first === undefined || last === undefined || last.at <= first.at) return undefined;
-  return (last.bytes - first.bytes) / (last.at - first.at);
+  const going = counted[Math.floor(GOING * counted.length)];
+  if (going === undefined) return undefined;
+  const from = Math.min(going.at, began + MOST_GOING * (until - began));
+  const bytes = bytesAt(arrivals, began, until) - bytesAt(arrivals, began, from);
+  return bytes > 0 ? bytes / (until - from) : undefined;
+}
+
+/** Bytes that have come by a time, those of a message evenly since the one before it. */
+function bytesAt(arrivals: readonly Arrival[], began: number, at: number): number {
+  const next = arrivals.findIndex((arrival) => arrival.at > at);
+  const before = (next < 0 ? arrivals.at(-1) : arrivals[next - 1]) ?? { at: began, bytes: 0 };
+  const after = arrivals[next];
+  if (after === undefined || before.at >= at) return before.bytes;
+  return before.bytes + ((after.bytes - before.bytes) * (at - before.at)) / (after.at - before.at);
 }

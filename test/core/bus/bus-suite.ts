@@ -42,7 +42,12 @@ export function busSuite(name: string, create: () => Promise<BusWorld>): void {
       const [message] = await inbox.have(1);
       expect(message).toMatchObject({ topic: at, retained: false });
       expect(inbox.texts).toEqual(['hello']);
-      expect(a.counters()).toMatchObject({ publishedMessages: 1, publishedBytes: 5, dropped: 0 });
+      expect(a.counters()).toMatchObject({
+        publishedMessages: 1,
+        publishedBytes: 5,
+        leftBytes: 5,
+        dropped: 0,
+      });
       expect(b.counters()).toMatchObject({ receivedMessages: 1, receivedBytes: 5 });
     });
 

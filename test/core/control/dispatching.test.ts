@@ -103,6 +103,28 @@ test('a failure of an earlier start of the frame ends nothing of this one', asyn
   expect(failed).toEqual(['f']);
 });
 
+test('a task in a codec goes to who takes it, not to whoever holds the same sub-model', async () => {
+  const pictures = gridPlan({ grids: [[1, 1]] });
+  for (const transfer of pictures.transfers) if (transfer.from === 'input') transfer.codec = 'png';
+  const digest = planDigest(pictures);
+  const index = new PlanIndex(pictures);
+  const coded = { ...plan, digest, index };
+  const plans = {
+    [digest]: { state: 'ready' as const, models: pictures.models.map((model) => model.digest) },
+  };
+  await local.status('worker', 'lean', { plans, codecs: ['raw', 'deflate'] });
+  await local.status('worker', 'old', { plans });
+  expect(dispatching.canRun(coded)).toBe(false);
+  const task = index.tasks.get('b0.t0') as Task;
+  const message = layoutMessage({ kind: 'task', task: task.id, frame: 'f' }, []);
+  const deadlineAt = performance.now() + 60_000;
+  dispatching.submit({ plan: coded, task, frame: 'f', order: 1, message, attempt: 1, deadlineAt });
+  expect(dispatching.counters()['tasks.sent']).toBe(0);
+  await local.status('worker', 'ample', { plans, codecs: ['raw', 'deflate', 'png'] });
+  expect(dispatching.canRun(coded)).toBe(true);
+  expect(dispatching.counters()['tasks.sent']).toBe(1);
+});
+
 test('what is gathered where it runs can run nowhere else, though another worker holds the same sub-model', async () => {
   const kept = gridPlan({
     grids: [

@@ -1,6 +1,6 @@
 /** A data topic: parts in, whole messages out, everything counted. */
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Bus, Incoming } from '../../../services/core/bus/bus.ts';
 import { Inbox } from '../../../services/core/control/inbox.ts';
 import { pictureOf } from '../../../services/core/control/picture-codec.ts';
@@ -58,13 +58,18 @@ test('pictures are read before a message is handed on; one that cannot be is cou
   await local.start();
   const { data } = local.channels;
   const came: TensorData[] = [];
+  const log = createLog('test', { level: 'silent' });
+  const said = vi.spyOn(log, 'error');
   const inbox = new Inbox({
     data,
     topic: 'box',
-    log: createLog('test', { level: 'silent' }),
+    log,
     copies: true,
     pictures: true,
-    handle: ({ tensors }) => came.push(...tensors),
+    handle: ({ tensors }) => {
+      came.push(...tensors);
+      throw new Error('of the handler');
+    },
   });
   await inbox.start();
   const shape = [1, 4, 5, 3];
@@ -79,6 +84,8 @@ test('pictures are read before a message is handed on; one that cannot be is cou
   expect(came).toMatchObject([{ name: 'x', dtype: 'uint8', shape }]);
   expect([...(came[0] as TensorData).bytes]).toEqual([...pixels]);
   await expect.poll(() => inbox.counters()['inbox.rejected.codec']).toBe(1);
+  // As the bus does with messages without pictures: it is said, and nothing ends.
+  expect(said).toHaveBeenCalledOnce();
   await inbox.stop();
   await local.stop();
 });

@@ -198,6 +198,34 @@ describe('PlanIndex', () => {
     expect(new PlanIndex(plan).packedInputs('b1.t0').size).toBe(0);
   });
 
+  test('knows the codecs that whoever runs a task must take', () => {
+    const plan = gridPlan({
+      grids: [
+        [1, 2],
+        [1, 2],
+        [1, 2],
+      ],
+      direct: true,
+    });
+    const codecs = { 'b0.t0': 'png', 'b0.t1': 'deflate', 'b2.t0': 'uint8' } as const;
+    for (const transfer of plan.transfers)
+      transfer.codec = codecs[transfer.to as keyof typeof codecs] ?? 'raw';
+    const index = new PlanIndex(plan);
+    const taken = ['b0.t0', 'b0.t1', 'b1.t0', 'b2.t0'].map((task) => index.codecsTo(task));
+    expect(taken).toEqual([['png'], ['deflate'], [], ['uint8']]);
+    // What a worker made itself travels in no codec, and a merger sends no pictures.
+    for (const transfer of plan.transfers) if (transfer.from === 'b1.t1') transfer.codec = 'raw';
+    expect(new PlanIndex(plan).codecsTo('b2.t0')).toEqual([]);
+    const merged = gridPlan({
+      grids: [
+        [1, 1],
+        [1, 1],
+      ],
+    });
+    for (const transfer of merged.transfers) transfer.codec = 'png';
+    expect(['b0.t0', 'b1.t0'].map((task) => new PlanIndex(merged).codecsTo(task))).toEqual([['png'], []]);
+  });
+
   test('takes the turns of replicas into account', () => {
     const index = new PlanIndex(
       gridPlan({

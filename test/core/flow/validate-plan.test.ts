@@ -231,7 +231,7 @@ describe('validatePlan', () => {
     [
       'an unknown codec',
       (plan) => ((plan.transfers[0] as Plan['transfers'][0]).codec = 'lz4' as 'raw'),
-      /codec lz4 is not one of raw, fp16, uint8, deflate, fp16\+deflate, uint8\+deflate, png, jpeg/,
+      /codec lz4 is not one of raw, fp16, uint8, deflate, fp16\+deflate, uint8\+deflate, png, webp, jpeg/,
     ],
     [
       'a codec that changes values in an exact plan',

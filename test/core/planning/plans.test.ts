@@ -1,15 +1,14 @@
 /** Plans of awkward small networks, carried out as planned and compared with the uncut network in ORT. */
 
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { openAnalysed, preparePlan } from '../../../services/controller/prepare.ts';
+import { preparePlan } from '../../../services/controller/prepare.ts';
 import { BlobCache } from '../../../services/core/runtime/blobs.ts';
 import type { Plan } from '../../../services/core/schema/generated/plan.ts';
 import { gridCover } from '../../../services/core/tiling/cover.ts';
 import { compare } from '../../../tools/compare.ts';
 import { temporaryFolder } from '../../support/cluster.ts';
 import { ModelBuilder } from '../../support/model-builder.ts';
+import { openModel } from '../../support/open-model.ts';
 import { wholeModel } from '../../support/ort.ts';
 import { randomValues } from '../../support/random-values.ts';
 import { runPlan } from '../../support/run-plan.ts';
@@ -24,9 +23,7 @@ const conv = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] };
 
 /** Cuts the model by every grid, and holds each plan's outputs against the uncut ones. Returns the plan of the last. */
 async function same(model: Uint8Array, grids = ['1x1', '2x2', '3x1']): Promise<Plan> {
-  const path = join(folder.path, 'model.onnx');
-  writeFileSync(path, model);
-  const opened = await openAnalysed(path, {});
+  const opened = await openModel(folder.path, model);
   const uncut = await wholeModel(model);
   const inputs = uncut.inputs.map(({ name, shape }) =>
     floatTensor(name, shape, randomValues(`plan ${name}`, shape)),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { TilepipeError } from '../../../services/core/runtime/errors.ts';
+import { seededRandom } from '../../../services/core/runtime/seeded-random.ts';
 import { Assembler } from '../../../services/core/wire/assembler.ts';
 import { crc32 } from '../../../services/core/wire/crc32.ts';
 import { decodeBody } from '../../../services/core/wire/decode.ts';
@@ -242,13 +243,8 @@ describe('a broken message', () => {
 
 /** A small generator of numbers, so that a failure can be repeated from its index. */
 function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
+  const next = seededRandom(seed);
+  return (below) => Math.floor(below * next());
 }
 
 type Random = (below: number) => number;

@@ -1,10 +1,9 @@
 /** What codecs lose, measured on sample frames with the real executor. */
 
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type OpenedModel, openAnalysed } from '../../../services/controller/prepare.ts';
+import type { OpenedModel } from '../../../services/controller/prepare.ts';
 import { withCutCodecs } from '../../../services/core/graph/cut-codecs.ts';
 import { BlobCache } from '../../../services/core/runtime/blobs.ts';
 import type { Detection } from '../../../services/core/schema/generated/result.ts';
@@ -25,6 +24,7 @@ import { surveyCodec } from '../../../tools/accuracy/survey.ts';
 import { temporaryFolder } from '../../support/cluster.ts';
 import { draftOf } from '../../support/drafts.ts';
 import { ModelBuilder } from '../../support/model-builder.ts';
+import { openModel } from '../../support/open-model.ts';
 import { problem } from '../../support/tensors.ts';
 
 const folder = temporaryFolder();
@@ -54,9 +54,7 @@ const network = () =>
 
 beforeAll(async () => {
   await executor.start();
-  const path = join(folder.path, 'model.onnx');
-  writeFileSync(path, network());
-  model = await openAnalysed(path, {});
+  model = await openModel(folder.path, network());
   for (const [name, background] of Object.entries({ a: '#ff0000', b: '#00ff40', c: '#2040ff' }))
     await sharp({ create: { width: 8, height: 8, channels: 3, background } })
       .png()

@@ -1,9 +1,7 @@
 /** Plans carried out in one process: exact ones are the uncut model, others lose where something travels and nowhere else. */
 
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type OpenedModel, openAnalysed, prepareKept } from '../../../services/controller/prepare.ts';
+import { type OpenedModel, prepareKept } from '../../../services/controller/prepare.ts';
 import { chooseBlocks } from '../../../services/core/planning/choose-blocks.ts';
 import { haloBlocks } from '../../../services/core/planning/halo-blocks.ts';
 import { BlobCache } from '../../../services/core/runtime/blobs.ts';
@@ -19,6 +17,7 @@ import { compare } from '../../../tools/compare.ts';
 import { temporaryFolder } from '../../support/cluster.ts';
 import { inputFor } from '../../support/graph-reference.ts';
 import { ModelBuilder } from '../../support/model-builder.ts';
+import { openModel } from '../../support/open-model.ts';
 
 const SIDE = 16;
 const CHANNELS = 4;
@@ -44,9 +43,7 @@ const network = () =>
 
 beforeAll(async () => {
   await executor.start();
-  const path = join(folder.path, 'model.onnx');
-  writeFileSync(path, network());
-  model = await openAnalysed(path, {});
+  model = await openModel(folder.path, network());
   inputs = model.graph.inputs.map(inputFor);
   const runner = await openGraph(deps, model.graph);
   expected = await runner.run(inputs);

@@ -33,6 +33,8 @@ export interface ChosenCells {
   readonly hub: HubRole;
   readonly route: Route;
   readonly cells: readonly Cell[];
+  /** Of a network beside the main one. */
+  readonly few: readonly Cell[];
 }
 
 export const CPU = '250m';
@@ -46,6 +48,15 @@ export const WIRES = [
   { name: '5mbit', mbit: 5 },
   { name: '200mbit', mbit: 200 },
 ] as const satisfies readonly (Omit<Wire, 'name'> & { readonly name: string })[];
+
+/** Of a network beside the main one, where no conditions are named. */
+const FEW: readonly string[] = [
+  '1mbit, budgeted',
+  '5mbit, exact',
+  '5mbit, budgeted',
+  '200mbit, exact',
+  '200mbit, budgeted',
+];
 
 export type WireName = (typeof WIRES)[number]['name'];
 
@@ -66,9 +77,11 @@ export function chosenCells(text: string | undefined): ChosenCells {
   const cells = WIRES.filter(({ name }) => wire.includes(name)).flatMap((each) =>
     accuracy.map((own): Cell => ({ wire: each, accuracy: own })),
   );
+  const all = cells.length === KINDS.wire.length * KINDS.accuracy.length;
   return {
     cases: cases.length === KINDS.case.length ? ['table'] : cases,
     cells,
+    few: all ? cells.filter((cell) => FEW.includes(cellName(cell))) : cells,
     hub: hub[0] ?? 'hub-computes',
     route: route[0] ?? 'direct',
   };

@@ -4,14 +4,15 @@ import type { PreparedPlan } from '../../../services/controller/prepare.ts';
 import { median } from '../../../services/core/runtime/quantile.ts';
 import type { TensorData } from '../../../services/core/wire/message.ts';
 import { print } from '../../output.ts';
-import { medianInterval } from '../emulated/interval.ts';
+import { LEAST_FOR_INTERVAL, medianInterval } from '../emulated/interval.ts';
 import type { Alone } from './alone.ts';
 import { type Cell, cellName, type PlanKind } from './cells.ts';
 import { type Losses, lossOf } from './losses.ts';
-import type { WireNetwork } from './networks.ts';
+import type { Form, WireNetwork } from './networks.ts';
 import { type CellDraft, type CellPlans, describePlan, planMode } from './plans.ts';
 import type { WireRig } from './rig.ts';
-import type { Row } from './targets.ts';
+import type { Row, RowLoss } from './targets.ts';
+import { whyAlone } from './why-alone.ts';
 
 export interface ComparisonDeps {
   readonly rig: WireRig;
@@ -26,35 +27,37 @@ export interface ComparisonDeps {
 /** A cell's plan that was rolled out. */
 export interface RolledOut extends CellDraft {
   readonly prepared: PreparedPlan;
+  /** On the photos. */
+  readonly loss: RowLoss;
+}
+
+interface Times {
+  readonly ours: number[];
+  readonly alone: number[];
+  readonly int8: number[];
 }
 
 /** Frames before those that count: whoever waits for answers learns how long they take here. */
 const UNCOUNTED = 2;
+/** Runs of each where their number is not told: enough for an interval, and no more when they have taken so long. */
+const MOST_RUNS = 10;
+const LONG_MS = 15_000;
 
 export class Comparison {
   readonly #deps: ComparisonDeps;
-  readonly #plans = new Map<Cell, RolledOut>();
   readonly #written = new Map<string, RolledOut>();
-  readonly #losses = new Map<string, Row['loss']>();
 
   constructor(deps: ComparisonDeps) {
     this.#deps = deps;
   }
 
-  get pipelines(): readonly string[] {
-    return [...this.#written.values()].map(({ prepared }) => prepared.plan.pipeline);
-  }
-
-  /** Rolls out the plans of all cells, unlimited, and warms the services with each; equal ones once. Cells that have no plan of the kind asked for are left out. */
-  async prepare(cells: readonly Cell[]): Promise<void> {
-    for (const cell of cells) {
-      const rolledOut = await this.rollOut(cell);
-      if (rolledOut !== undefined) this.#plans.set(cell, rolledOut);
-    }
-  }
-
+  /**
+   * Rolls out the plan of a cell, unlimited, sends every photo through it and warms the services; equal ones once.
+   * Undefined where the cell has none of the kind asked for.
+   */
   async rollOut(cell: Cell): Promise<RolledOut | undefined> {
     const { plans, rig, network, kind } = this.#deps;
+    rig.cluster.unlimit();
     const drafted = await plans.best(cell, kind);
     if (drafted === undefined) {
       print(`${network.name}, ${cellName(cell)}: no plan of this kind`);
@@ -65,87 +68,77 @@ export class Comparison {
     print(
       `${network.name}, ${cellName(cell)}: ${drafted.form.kind} in, ${describePlan(first)}; predicted ${Math.round(drafted.draft.predicted.latencyMs)} ms`,
     );
-    if (known !== undefined) return { ...drafted, prepared: known.prepared };
+    if (known !== undefined) return { ...drafted, prepared: known.prepared, loss: known.loss };
     const prepared = await plans.prepare(
       drafted,
       `${network.name.replaceAll('_', '-')}-${this.#written.size + 1}`,
     );
     await rig.rollOut(prepared, drafted.form.settings);
+    const loss = await this.#loss(prepared, drafted.form);
     await rig.warm(prepared.plan.pipeline, drafted.form.samples[0]?.inputs);
-    const rolledOut = { ...drafted, prepared };
+    const rolledOut = { ...drafted, prepared, loss };
     this.#written.set(first.digest, rolledOut);
     return rolledOut;
   }
 
-  async measure(cell: Cell, repetitions: number): Promise<Row | undefined> {
-    const plan = this.#plans.get(cell);
-    if (plan === undefined) return undefined;
+  /** `runs`: of each, in turns; absent: as many as fit. Undefined where the cell has no plan of the kind asked for. */
+  async row(cell: Cell, runs?: number): Promise<Row | undefined> {
     const { rig, network, alone, plans } = this.#deps;
-    const { pipeline } = plan.prepared.plan;
-    const { samples } = plan.form;
-    rig.cluster.unlimit();
-    const loss = await this.#loss(plan);
-    rig.join(cell.wire);
-    const times = { ours: [] as number[], alone: [] as number[], int8: [] as number[] };
-    for (let done = -UNCOUNTED; done < repetitions; done++) {
-      const sample = samples[Math.max(0, done) % samples.length];
-      const frame = await rig.frame(pipeline, sample?.inputs);
-      if (done < 0) continue;
-      times.ours.push(frame.roundTripMs);
-      times.alone.push(await alone.float());
-      const int8 = cell.accuracy === 'budgeted' ? await alone.int8() : undefined;
-      if (int8 !== undefined) times.int8.push(int8);
-    }
-    const { ours } = times;
-    const counts = times.int8.length > 0 && alone.int8Form?.withinBudget === true;
-    const best = counts && median(times.int8) < median(times.alone) ? times.int8 : times.alone;
+    const plan = await this.rollOut(cell);
+    if (plan === undefined) return undefined;
     const mode = planMode(plan.prepared.plan);
-    const reason = mode === 'one device' ? await this.#whyAlone(cell, plans) : undefined;
+    const reason = mode === 'one device' ? await whyAlone(plans, cell) : undefined;
+    rig.join(cell.wire);
+    const { ours, ...bare } = await this.#measure(plan, cell, runs);
+    const counts = bare.int8.length > 0 && alone.int8Form?.withinBudget === true;
+    const best = counts && median(bare.int8) < median(bare.alone) ? bare.int8 : bare.alone;
     return {
       network: network.name,
       wire: cell.wire.name,
       accuracy: cell.accuracy,
+      ...(cell.accuracy === 'budgeted' ? { budget: network.budget } : {}),
       mode,
       oursMs: median(ours),
       interval: medianInterval(ours),
       n: ours.length,
       aloneMs: median(best),
       aloneInterval: medianInterval(best),
-      floatMs: median(times.alone),
-      ...(times.int8.length === 0
+      floatMs: median(bare.alone),
+      ...(bare.int8.length === 0
         ? {}
-        : { int8Ms: median(times.int8), int8Rms: alone.int8Form?.relativeRms ?? 0 }),
+        : { int8Ms: median(bare.int8), int8Rms: alone.int8Form?.relativeRms ?? 0 }),
       predictedMs: plan.draft.predicted.latencyMs,
       movedBytes: plan.draft.predicted.bytesPerFrame,
       ...(reason === undefined ? {} : { reason }),
-      ...(loss === undefined ? {} : { loss }),
+      loss: plan.loss,
     };
   }
 
-  /** Every photo through the plan as it runs: codecs on the wire are in it as well as those in the graph. */
-  async #loss({ prepared, form }: RolledOut): Promise<Row['loss']> {
-    const { rig, losses, network } = this.#deps;
+  async #measure({ prepared, form }: RolledOut, { accuracy }: Cell, runs?: number): Promise<Times> {
+    const { rig, alone } = this.#deps;
     const { pipeline } = prepared.plan;
-    if (this.#losses.has(pipeline)) return this.#losses.get(pipeline);
-    const expected = await losses.expected();
-    const actual: (readonly TensorData[])[] = [];
-    for (const { inputs } of form.samples) actual.push(await rig.outputs(pipeline, inputs));
-    const loss = lossOf(form.samples, network.answer, expected, actual);
-    this.#losses.set(pipeline, loss);
-    return loss;
+    const times: Times = { ours: [], alone: [], int8: [] };
+    for (let done = -UNCOUNTED; done < 0; done++) await rig.frame(pipeline, form.samples[0]?.inputs);
+    const began = performance.now();
+    const enough = (done: number): boolean =>
+      done >= (runs ?? MOST_RUNS) ||
+      (runs === undefined && done >= LEAST_FOR_INTERVAL && performance.now() - began > LONG_MS);
+    for (let done = 0; !enough(done); done++) {
+      const sample = form.samples[done % form.samples.length];
+      times.ours.push((await rig.frame(pipeline, sample?.inputs)).roundTripMs);
+      times.alone.push(await alone.float());
+      const int8 = accuracy === 'budgeted' ? await alone.int8() : undefined;
+      if (int8 !== undefined) times.int8.push(int8);
+    }
+    return times;
   }
 
-  /** What the best plan with several devices would take. */
-  async #whyAlone(cell: Cell, plans: CellPlans): Promise<string> {
-    const others = await Promise.all((['halo', 'merge'] as const).map((kind) => plans.best(cell, kind)));
-    const texts = others.flatMap((other, at) => {
-      if (other === undefined) return [];
-      const { latencyMs, bytesPerFrame, bottleneck } = other.draft.predicted;
-      const kind = at === 0 ? 'halo' : 'merge';
-      return [
-        `${kind} would take ${Math.round(latencyMs)} ms: ${(bytesPerFrame / 1e6).toFixed(2)} MB a frame, ${bottleneck} decides`,
-      ];
-    });
-    return texts.length === 0 ? 'nothing of it can be shared out' : texts.join('; ');
+  /** Every photo through the plan as it runs: codecs on the wire are in it as well as those in the graph. */
+  async #loss({ plan: { pipeline } }: PreparedPlan, { samples }: Form): Promise<RowLoss> {
+    const { rig, losses, network } = this.#deps;
+    const expected = await losses.expected();
+    const actual: (readonly TensorData[])[] = [];
+    for (const { inputs } of samples) actual.push(await rig.outputs(pipeline, inputs));
+    return lossOf(samples, network.answer, expected, actual);
   }
 }

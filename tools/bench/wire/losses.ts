@@ -3,7 +3,7 @@
 import type { Settings } from '../../../services/core/vision/settings.ts';
 import type { TensorData } from '../../../services/core/wire/message.ts';
 import { OutputComparison } from '../../accuracy/accuracy.ts';
-import { openGraph, type RunnerDeps } from '../../accuracy/graph-runner.ts';
+import { openGraph, type RunnerDeps, runSamples } from '../../accuracy/graph-runner.ts';
 import type { Sample } from '../../accuracy/samples.ts';
 import type { WireNetwork } from './networks.ts';
 import type { RowLoss } from './targets.ts';
@@ -11,7 +11,7 @@ import type { RowLoss } from './targets.ts';
 export class Losses {
   readonly #deps: RunnerDeps;
   readonly #network: WireNetwork;
-  #expected: (readonly TensorData[])[] | undefined;
+  #expected: readonly (readonly TensorData[])[] | undefined;
 
   constructor(deps: RunnerDeps, network: WireNetwork) {
     this.#deps = deps;
@@ -20,18 +20,10 @@ export class Losses {
 
   /** Outputs of the uncut model for every photo, in their order. */
   async expected(): Promise<readonly (readonly TensorData[])[]> {
-    if (this.#expected !== undefined) return this.#expected;
     const [form] = this.#network.forms;
     if (form === undefined) return [];
-    const made: (readonly TensorData[])[] = [];
-    const runner = await openGraph(this.#deps, form.model.graph);
-    try {
-      for (const { inputs } of form.samples) made.push(await runner.run(inputs));
-    } finally {
-      await runner.close();
-    }
-    this.#expected = made;
-    return made;
+    this.#expected ??= await runSamples(await openGraph(this.#deps, form.model.graph), form.samples);
+    return this.#expected;
   }
 }
 

@@ -6,6 +6,7 @@ import { openSpace, type SearchSpace } from '../../../services/core/planning/sea
 import { asTilepipeError, TilepipeError } from '../../../services/core/runtime/errors.ts';
 import { cacheFolder } from '../../../services/core/runtime/paths.ts';
 import type { Settings } from '../../../services/core/vision/settings.ts';
+import { type AccuracyBudget, DEFAULT_BUDGET } from '../../accuracy/budget.ts';
 import { readSamples, type Sample } from '../../accuracy/samples.ts';
 import { modelProbe } from '../../probe.ts';
 import { modelSettings } from '../../settings.ts';
@@ -32,11 +33,15 @@ export interface WireNetwork {
   readonly forms: readonly Form[];
   /** What an answer of it says. */
   readonly answer: Pick<Settings, 'answer'>;
+  /** What plans that may change values may lose. */
+  readonly budget: AccuracyBudget;
 }
 
 export const MAIN_NETWORK = 'vgg16';
 const OTHERS = ['yolov2', 'resnet50', 'mobilenetv2', 'yolox_nano', 'waifu2x_upconv7_scale2x'] as const;
 const SEED = 1;
+/** Wider than a pipeline's own, which real networks have: random weights hardly tell one class from the next. */
+const RANDOM_WEIGHTS: AccuracyBudget = { relativeRms: 0.06, labels: 0.95 };
 
 /** `all`, or names separated by commas; absent: the main one. Real networks that are not here are left out of `all`. Throws `usage`. */
 export function chosenNetworks(text: string | undefined): string[] {
@@ -69,7 +74,8 @@ export async function openWireNetwork(name: string, { files }: Photos): Promise<
   }
   const [numbers] = forms;
   if (numbers === undefined) throw new TilepipeError('config-invalid', `${name} takes no pictures`);
-  return { name, file, forms, answer: modelSettings(numbers.model).settings };
+  const budget = drawn === undefined ? DEFAULT_BUDGET : RANDOM_WEIGHTS;
+  return { name, file, forms, answer: modelSettings(numbers.model).settings, budget };
 }
 
 async function openForm(

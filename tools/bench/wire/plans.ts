@@ -7,26 +7,18 @@ import {
 } from '../../../services/controller/prepare.ts';
 import type { Fleet } from '../../../services/core/planning/cost/fleet.ts';
 import type { Draft, Strategy } from '../../../services/core/planning/draft.ts';
-import { search } from '../../../services/core/planning/search/search.ts';
+import { search, type WireOptions } from '../../../services/core/planning/search/search.ts';
 import type { BlobCache } from '../../../services/core/runtime/blobs.ts';
 import { asTilepipeError } from '../../../services/core/runtime/errors.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import type { Executor } from '../../../services/worker/executor/executor.ts';
-import { type AccuracyBudget, CodecBudget } from '../../accuracy/budget.ts';
+import { CodecBudget } from '../../accuracy/budget.ts';
 import { calibrate } from '../../accuracy/calibrate.ts';
 import { millicores } from '../../emulate/units.ts';
 import { print } from '../../output.ts';
 import { LEVELS, tensorsAtCuts } from '../../plan/within-budget.ts';
 import { emulatedFleet } from '../emulated/fleet.ts';
-import {
-  type Accuracy,
-  type Cell,
-  CPU,
-  type HubRole,
-  type PlanKind,
-  type Route,
-  type Wire,
-} from './cells.ts';
+import { type Cell, CPU, type HubRole, type PlanKind, type Route, type Wire } from './cells.ts';
 import type { Form, WireNetwork } from './networks.ts';
 import { DEVICES, QUOTA } from './rig.ts';
 
@@ -52,8 +44,6 @@ const STRATEGIES: Readonly<Record<PlanKind, readonly Strategy[]>> = {
   halo: ['halo'],
   merge: ['parallel'],
 };
-/** Wider than a pipeline's own by default, for most of the networks have random weights; labels of 19 of 20 photos are equal. */
-export const BUDGET: AccuracyBudget = { relativeRms: 0.06, labels: 0.95 };
 /** Photos that are deflated. */
 const DEFLATED = 2;
 
@@ -61,6 +51,8 @@ export class CellPlans {
   readonly #deps: PlansDeps;
   #ratios: ReadonlyMap<string, number> | undefined;
   readonly #budgets = new Map<Form, CodecBudget>();
+  /** Of the levels of codecs, the first that has not been refused: what loses too much on one link does on another. */
+  readonly #levels = new Map<Form, number>();
 
   constructor(deps: PlansDeps) {
     this.#deps = deps;
@@ -83,14 +75,34 @@ export class CellPlans {
     });
   }
 
-  /** The best plan of a cell over both forms of the input; of one kind where that is asked for, undefined where it has none. */
-  async best({ wire, accuracy }: Cell, kind?: PlanKind): Promise<CellDraft | undefined> {
+  /** The best plan of a cell, checked on the photos; of one kind where that is asked for. Undefined where it has none. */
+  async best(cell: Cell, kind?: PlanKind): Promise<CellDraft | undefined> {
+    for (;;) {
+      const found = await this.likely(cell, kind);
+      if (found === undefined) return undefined;
+      const { form, draft } = found;
+      try {
+        const { ranges } = await this.#budgetOf(form).check(draft);
+        return { form, draft: { ...draft, ranges } };
+      } catch (error) {
+        const { code, message } = asTilepipeError(error);
+        if (code !== 'accuracy-refused') throw error;
+        print(`refused: ${message}`);
+        this.#levels.set(form, this.#level(form) + 1);
+      }
+    }
+  }
+
+  /** The fastest over both forms of the input, its codecs those that were not refused so far. */
+  async likely({ wire, accuracy }: Cell, kind?: PlanKind): Promise<CellDraft | undefined> {
+    const fleet = this.fleet(wire);
     let best: CellDraft | undefined;
     for (const form of this.#deps.network.forms) {
-      const found = await this.#bestOf(form, this.fleet(wire), accuracy, kind);
-      if (found === undefined) continue;
-      if (best === undefined || found.draft.predicted.latencyMs < best.draft.predicted.latencyMs)
-        best = found;
+      const lossy = LEVELS[accuracy === 'exact' ? LEVELS.length - 1 : this.#level(form)] ?? [];
+      const draft = searched(form, fleet, { lossy, ratios: await this.#deflated(form) }, kind);
+      if (draft === undefined) continue;
+      if (best === undefined || draft.predicted.latencyMs < best.draft.predicted.latencyMs)
+        best = { form, draft };
     }
     return best;
   }
@@ -99,30 +111,8 @@ export class CellPlans {
     return prepareDraft(form.model, pipeline, draft, this.#deps.blobs);
   }
 
-  async #bestOf(
-    form: Form,
-    fleet: Fleet,
-    accuracy: Accuracy,
-    kind: PlanKind | undefined,
-  ): Promise<CellDraft | undefined> {
-    const ratios = await this.#deflated(form);
-    for (const lossy of accuracy === 'budgeted' ? LEVELS : LEVELS.slice(-1)) {
-      try {
-        const { best: draft } = search(form.space, fleet, {
-          objective: 'latency',
-          wire: { lossy, ratios },
-          ...(kind === undefined ? {} : { strategies: STRATEGIES[kind] }),
-        });
-        const { ranges } = await this.#budgetOf(form).check(draft);
-        return { form, draft: { ...draft, ranges } };
-      } catch (error) {
-        const { code, message } = asTilepipeError(error);
-        if (code === 'plan-impossible') return undefined;
-        if (code !== 'accuracy-refused') throw error;
-        print(`refused: ${message}`);
-      }
-    }
-    return undefined;
+  #level(form: Form): number {
+    return this.#levels.get(form) ?? 0;
   }
 
   #budgetOf(form: Form): CodecBudget {
@@ -136,7 +126,7 @@ export class CellPlans {
       model,
       samples,
       settings: network.answer,
-      budget: BUDGET,
+      budget: network.budget,
     });
     this.#budgets.set(form, made);
     return made;
@@ -153,6 +143,22 @@ export class CellPlans {
       }));
     }
     return this.#ratios;
+  }
+}
+
+/** Undefined where there is no plan of that kind. */
+function searched(
+  { space }: Form,
+  fleet: Fleet,
+  wire: WireOptions,
+  kind: PlanKind | undefined,
+): Draft | undefined {
+  const strategies = kind === undefined ? {} : { strategies: STRATEGIES[kind] };
+  try {
+    return search(space, fleet, { objective: 'latency', wire, ...strategies }).best;
+  } catch (error) {
+    if (asTilepipeError(error).code === 'plan-impossible') return undefined;
+    throw error;
   }
 }
 

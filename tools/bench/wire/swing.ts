@@ -9,18 +9,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { simulate } from '../../../services/core/planning/simulate/simulate.ts';
 import { median } from '../../../services/core/runtime/quantile.ts';
+import { seededRandom } from '../../../services/core/runtime/seeded-random.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import type { FrameTimes } from '../../emulate/hub-messages.ts';
 import { machineMs } from '../../emulate/hub-messages.ts';
 import { millicores } from '../../emulate/units.ts';
-import { seededRandom } from '../../input.ts';
 import { print, table } from '../../output.ts';
 import { emulatedDevices } from '../emulated/fleet.ts';
 import { rounded } from '../report.ts';
-import { CPU, type Wire } from './cells.ts';
+import { type Accuracy, CPU, type Wire } from './cells.ts';
 import { Comparison, type ComparisonDeps, type RolledOut } from './comparison.ts';
 import type { Photos } from './photos.ts';
-import { BUDGET, planMode } from './plans.ts';
+import { planMode } from './plans.ts';
 import { DEVICES, FRAME_MS, FRAMES, QUOTA } from './rig.ts';
 import { type Level, levelsFor, oracleMs } from './swing-levels.ts';
 import type { SwingResult } from './targets.ts';
@@ -29,6 +29,8 @@ export interface SwingDeps extends ComparisonDeps {
   readonly photos: Photos;
   readonly profile: Profile;
   readonly slowdown: number;
+  /** Of the oracle's plans, and of the pipeline's. */
+  readonly accuracy: Accuracy;
 }
 
 const PIPELINE = 'swing';
@@ -66,11 +68,16 @@ export class Swing {
   async #runIn(folder: string, minutes: number): Promise<SwingResult> {
     const { rig, network } = this.#deps;
     rig.cluster.unlimit();
+    const started = machineMs();
+    const took = (what: string): void =>
+      print(`${what} after ${Math.round((machineMs() - started) / 1000)} s`);
     const best = await this.#oracle();
+    took('oracle measured');
     rig.cluster.unlimit();
     await rig.announced(PIPELINE);
     await this.#follow(folder);
     await rig.cluster.whenQuiet(REHEARSED_MS);
+    took('plans rehearsed');
     rig.join(wireOf(LEVELS[0]));
     const sample = network.forms.at(-1)?.samples[0];
     for (let frame = 0; frame < UNCOUNTED; frame++) await rig.frame(PIPELINE, sample?.inputs);
@@ -96,6 +103,7 @@ export class Swing {
     const relative = frames.map((frame) => ({ ...frame, endedAt: frame.endedAt - began }));
     const changes = await this.#changes(relative, levels, began);
     showLevels(relative, levels, best);
+    print(DEFINITION);
     for (const [at, message] of lost.entries()) print(`lost ${at + 1}: ${message}`);
     rig.cluster.unlimit();
     await rig.hub.withdraw(PIPELINE);
@@ -112,11 +120,11 @@ export class Swing {
 
   /** Of every level: the best of what the planner would choose for any of them, as measured. */
   async #oracle(): Promise<Map<number, Best>> {
-    const { rig, plans: cells } = this.#deps;
+    const { rig, plans: cells, accuracy } = this.#deps;
     const comparison = new Comparison(this.#deps);
     const plans = new Map<string, RolledOut>();
     for (const mbit of LEVELS) {
-      const plan = await comparison.rollOut({ wire: wireOf(mbit), accuracy: 'budgeted' });
+      const plan = await comparison.rollOut({ wire: wireOf(mbit), accuracy });
       if (plan !== undefined) plans.set(plan.prepared.plan.pipeline, plan);
     }
     const best = new Map<number, Best>();
@@ -144,7 +152,7 @@ export class Swing {
   }
 
   async #follow(folder: string): Promise<void> {
-    const { rig, network, photos, profile, slowdown } = this.#deps;
+    const { rig, network, photos, profile, slowdown, accuracy } = this.#deps;
     const share = millicores(CPU);
     const devices = emulatedDevices({
       profile,
@@ -165,7 +173,7 @@ export class Swing {
           devices: 'devices.json',
           objective: 'latency',
           pixels: network.forms.some(({ kind }) => kind === 'pixels'),
-          accuracy: { samples: photos.folder, ...BUDGET },
+          ...(accuracy === 'exact' ? {} : { accuracy: { samples: photos.folder, ...network.budget } }),
         },
         answer: { task: 'tensors' },
         ...FRAMES,
@@ -211,6 +219,9 @@ export class Swing {
   }
 }
 
+const DEFINITION =
+  'time lost: what all frames took, beside what they would have taken had each run on the plan that is fastest at its level of ' +
+  'the link from its first moment (the median of that plan, measured here before); a frame that saw several levels by its share in each.';
 /** Times what the best is expected to take at a level. */
 const HOPELESS = 3;
 const ONE_FRAME = { frames: 1, inFlight: 1, binding: 'late' } as const;

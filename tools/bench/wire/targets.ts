@@ -1,6 +1,7 @@
 /** What the comparison must show, row by row. */
 
 import { median } from '../../../services/core/runtime/quantile.ts';
+import type { AccuracyBudget } from '../../accuracy/budget.ts';
 import { atLeast, atMost, type Target } from '../report.ts';
 import type { Accuracy, WireName } from './cells.ts';
 import { MAIN_NETWORK } from './networks.ts';
@@ -10,6 +11,8 @@ export interface Row {
   readonly network: string;
   readonly wire: WireName;
   readonly accuracy: Accuracy;
+  /** Of plans that may change values. */
+  readonly budget?: AccuracyBudget;
   /** `halo`, `merge`, `pipeline`, `one device`. */
   readonly mode: string;
   readonly oursMs: number;

@@ -8,6 +8,8 @@ export interface Holding {
   readonly activations: number;
   /** Sub-models it has loaded. */
   readonly subModels: number;
+  /** Whether it is sent pictures. */
+  readonly pictures?: boolean;
 }
 
 /** What comes on top. */
@@ -33,6 +35,9 @@ export const WORKER_OVERHEAD: WorkerOverhead = { runningBytes: 48e6, activations
  */
 export const LEAN_OVERHEAD: WorkerOverhead = { runningBytes: 22e6, activations: 1, subModelBytes: 1e6 };
 
+/** Of the image library, once a worker has decoded its first picture: what its memory grew by. */
+const PICTURE_BYTES = 25e6;
+
 interface Worker {
   readonly idleBytes: number;
   readonly overhead?: WorkerOverhead;
@@ -44,8 +49,9 @@ export function workingBytes({ idleBytes, overhead = WORKER_OVERHEAD }: Worker):
 }
 
 /** Bytes of a worker that holds this. */
-export function workerBytes(worker: Worker, { weights, activations, subModels }: Holding): number {
+export function workerBytes(worker: Worker, holding: Holding): number {
   const { overhead = WORKER_OVERHEAD } = worker;
+  const { weights, activations, subModels, pictures = false } = holding;
   const held = weights + overhead.activations * activations + overhead.subModelBytes * subModels;
-  return workingBytes(worker) + held;
+  return workingBytes(worker) + held + (pictures ? PICTURE_BYTES : 0);
 }

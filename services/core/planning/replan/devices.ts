@@ -36,6 +36,8 @@ const SILENT_MS = 2_000;
  */
 const TRIAL_MS = 30_000;
 const LONGEST_TRIAL_MS = 1_800_000;
+/** Where the links have become slower or faster together by this much, the hub's own may have too. */
+const OTHER_TIMES = 1.5;
 /** Slower than the others by this much, it was wrong. */
 const STILL_SLOW = 1.5;
 
@@ -63,6 +65,8 @@ export class Devices {
   #fleet: Fleet;
   #present = new Set<string>();
   readonly #known = new Map<string, Known>();
+  /** How much slower than profiled the hub's own link is at most, and how slow all the others were then. */
+  #hub: { readonly factor: number; readonly common: number } | undefined;
 
   constructor({ fleet, now, slowedBy = () => 1 }: DevicesOptions) {
     this.#fleet = fleet;
@@ -106,6 +110,13 @@ export class Devices {
     this.#of(device).link.seen(factor, this.#now());
   }
 
+  /** All links together carried so much at once: no less does the hub's own. */
+  hubSeen(bytesPerMs: number): void {
+    const medium = this.#fleet.media.get(this.#fleet.hub.medium ?? '');
+    if (medium === undefined || !(bytesPerMs > 0)) return;
+    this.#hub = { factor: Math.max(1, medium.bytesPerMs / bytesPerMs), common: this.#common(this.factors()) };
+  }
+
   /** Tasks that take longer than they should. Where most devices have such tasks it is not the devices. */
   running(readings: readonly RunningReading[]): void {
     const late = new Set(readings.map(({ device }) => device));
@@ -134,7 +145,28 @@ export class Devices {
       present: this.usable(),
       speed: (id) => factors.get(id)?.speed ?? 1,
       link: (id) => factors.get(id)?.link ?? 1,
+      hub: this.#hubFactor(this.#common(factors)),
     });
+  }
+
+  /** Whether all links are slower than profiled, and nobody has looked whether the hub's own is. */
+  get hubUnknown(): boolean {
+    const { hub, media, devices } = this.#fleet;
+    if (!media.has(hub.medium ?? '') || devices.some(({ medium }) => medium === hub.medium)) return false;
+    const common = this.#common(this.factors());
+    return Number.isFinite(common) && common > OTHER_TIMES && this.#hubFactor(common) === undefined;
+  }
+
+  #hubFactor(common: number): number | undefined {
+    const hub = this.#hub;
+    const same = hub && common < OTHER_TIMES * hub.common && hub.common < OTHER_TIMES * common;
+    return same ? hub.factor : undefined;
+  }
+
+  /** By which all links are slower than profiled at least. */
+  #common(factors: ReturnType<Devices['factors']>): number {
+    const linked = this.#fleet.devices.filter(({ id, medium }) => medium !== undefined && factors.has(id));
+    return Math.max(1, Math.min(...linked.map(({ id }) => factors.get(id)?.link ?? 1)));
   }
 
   /** Speed and link factors of the devices that take part, by id. */

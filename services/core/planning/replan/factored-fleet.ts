@@ -9,16 +9,20 @@ export interface Factors {
   readonly speed: (device: string) => number;
   /** Times by which a device's link is slower than profiled. */
   readonly link: (device: string) => number;
+  /** The same of the hub's own link, where that was seen apart from theirs; never more than all of theirs are. */
+  readonly hub?: number | undefined;
 }
 
-export function factoredFleet({ hub, media, devices }: Fleet, { present, speed, link }: Factors): Fleet {
+export function factoredFleet({ hub, media, devices }: Fleet, factors: Factors): Fleet {
+  const { present, speed, link } = factors;
   const there = devices.filter(({ id }) => present.has(id));
   const linked = there.filter(({ medium }) => medium !== undefined);
-  // By which all of them are slower at least: it may be the hub's own link as well as each of theirs.
-  const common = Math.min(...linked.map(({ id }) => link(id)));
+  // By which all of them are slower at least: where nothing is known of it, it may be the hub's own link as well.
+  const common = Math.max(1, Math.min(...linked.map(({ id }) => link(id))));
+  const hubs = Math.min(common, factors.hub ?? common);
   const slower = (name: string): number => {
     const users = linked.filter(({ medium }) => medium === name);
-    if (users.length === 0) return name === hub.medium && linked.length > 0 ? Math.max(1, common) : 1;
+    if (users.length === 0) return name === hub.medium && linked.length > 0 ? hubs : 1;
     return middle(users.map(({ id }) => link(id)));
   };
   return {

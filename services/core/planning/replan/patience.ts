@@ -33,9 +33,11 @@ export class Patience {
     return Math.max(0, this.#at + this.#wait(level) - now);
   }
 
-  /** The plan has been changed, to save this share of a frame's time; 0 where it had to be. */
-  changed(now: number, saves: number): void {
+  /** The plan has been changed, to save this share of a frame's time; 0 where it had to be. `other`: as above. */
+  changed(now: number, saves: number, other = false): void {
     let since = this.#at;
+    // What the load did before says nothing of how things are now.
+    if (other) this.#level = 0;
     while (this.#level > 0 && now - since >= CALM * this.#wait(this.#level)) {
       since += CALM * this.#wait(this.#level);
       this.#level--;

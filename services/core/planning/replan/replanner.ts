@@ -7,6 +7,7 @@ import type { Fleet } from '../cost/fleet.ts';
 import type { Draft, Prediction } from '../draft.ts';
 import { Devices, type DevicesOptions, type Reading, type RunningReading } from './devices.ts';
 import { middle } from './factored-fleet.ts';
+import { Holdings } from './holdings.ts';
 import { Patience } from './patience.ts';
 import { type ReplanPolicy, type Thresholds, thresholds } from './policy.ts';
 import { presentDraft, sameDraft } from './present-draft.ts';
@@ -23,8 +24,12 @@ export interface ReplannerOptions extends DevicesOptions {
   readonly plan: (fleet: Fleet) => Draft;
   readonly predict: (draft: Draft, fleet: Fleet) => Pick<Prediction, 'latencyMs' | 'framesPerSecond'>;
   readonly policy?: ReplanPolicy | undefined;
-  /** What a change of plan costs, in milliseconds of frames' time: sub-models to load, frames that wait for it. */
+  /** What any change of plan costs, in milliseconds of frames' time: sub-models to load, frames that wait for it. */
   readonly switchMs?: number | undefined;
+  /** Plans beside the best that may be at hand sooner; absent: none but those that ran before. */
+  readonly others?: ((best: Draft) => readonly Draft[]) | undefined;
+  /** Milliseconds that the hub needs before it can announce a plan; absent: none. */
+  readonly prepareMs?: ((draft: Draft) => number) | undefined;
 }
 
 export interface Decision {
@@ -34,6 +39,14 @@ export interface Decision {
   /** Milliseconds per frame: under the running plan as things are now (Infinity: it cannot run), and the new one. */
   readonly fromMs: number;
   readonly toMs: number;
+}
+
+/** A plan that may be changed to. */
+interface Choice {
+  readonly draft: Draft;
+  readonly toMs: number;
+  /** Milliseconds of frames' time until it runs. */
+  readonly costMs: number;
 }
 
 const SWITCH_MS = 500;
@@ -49,6 +62,10 @@ const TOGETHER = 1.5;
  * one a frame takes many times as long on the other, so that these are no ups and downs to wait for.
  */
 const OTHER_LINK = 4;
+/** Plans that ran before and may again; the oldest is forgotten. */
+const KEPT = 8;
+/** Another plan than the best must be better by more than this: the search knows more of both than one simulated frame. */
+const SURELY = 0.06;
 /** Age at which frames count half for their rate. */
 const RATE_MS = 4_000;
 
@@ -57,6 +74,9 @@ export class Replanner {
   readonly #thresholds: Thresholds;
   readonly #patience: Patience;
   readonly #devices: Devices;
+  readonly #holdings = new Holdings();
+  /** Plans whose sub-models are on the devices, the latest last. */
+  #ran: readonly Draft[];
   #running: Draft;
   /** Factors by device when planning last came to nothing. */
   #looked: ReturnType<Devices['factors']> | undefined;
@@ -76,6 +96,7 @@ export class Replanner {
     this.#patience = new Patience(this.#thresholds.waitMs);
     this.#devices = new Devices(options);
     this.#running = options.running;
+    this.#ran = [options.running];
     this.#framesAt = options.now();
   }
 
@@ -91,7 +112,15 @@ export class Replanner {
 
   /** The workers that are online. */
   online(ids: Iterable<string>): void {
-    this.#devices.online(ids);
+    const online = new Set(ids);
+    this.#devices.online(online);
+    this.#holdings.online(online);
+  }
+
+  /** A device has loaded a plan, or a fallback, at most so many milliseconds after it was announced. */
+  loaded(id: string, draft: Draft, tookMs: number): void {
+    this.#holdings.loaded(id, draft, tookMs, this.#devices.fleet());
+    if (!this.#ran.includes(draft)) this.#remember(draft);
   }
 
   /** A worker said something of itself. */
@@ -107,6 +136,16 @@ export class Replanner {
   /** A device's link was looked at: it is so many times slower than profiled. */
   linkSeen(id: string, factor: number): void {
     this.#devices.linkSeen(id, factor);
+  }
+
+  /** All links together were seen to carry so much at once, in bytes per millisecond: the hub's own carries as much at least. */
+  hubSeen(bytesPerMs: number): void {
+    this.#devices.hubSeen(bytesPerMs);
+  }
+
+  /** Whether the links have changed together, and what the hub's own carries is not known. */
+  get hubUnknown(): boolean {
+    return this.#devices.hubUnknown;
   }
 
   /** Tasks have not ended that should have. */
@@ -136,26 +175,30 @@ export class Replanner {
     return (this.#recentFrames(this.#options.now()) * Math.LN2 * 1000) / RATE_MS;
   }
 
-  /** What to change to, if anything; to be asked whenever something was told. Until `changed` is said it may be asked again. */
-  decide(): Decision | undefined {
+  /**
+   * What to change to, if anything; to be asked whenever something was told. Until `changed` is said it may be asked again.
+   * While links are not `settled` only a plan that cannot run is changed: half of a change would be decided on twice.
+   */
+  decide(settled = true): Decision | undefined {
     const { now, plan } = this.#options;
     const factors = this.#devices.factors();
     if (factors.size === 0) return undefined;
     const possible = presentDraft(this.#running, this.#devices.usable());
-    if (possible !== undefined && !this.#isNews(factors)) return undefined;
+    if (possible !== undefined && !(settled && this.#isNews(factors))) return undefined;
     const fleet = this.#devices.fleet();
-    const draft = plan(fleet);
+    const fromMs = possible === undefined ? Number.POSITIVE_INFINITY : this.#frameMs(possible, fleet);
+    const { draft, toMs, costMs } = this.#choose(plan(fleet), fleet);
     this.#decided = factors;
-    const toMs = this.#frameMs(draft, fleet);
-    if (possible === undefined) return { draft, why: 'gone', fromMs: Number.POSITIVE_INFINITY, toMs };
-    const fromMs = this.#frameMs(possible, fleet);
-    const pays = !sameDraft(draft, this.#running) && this.#pays(fromMs, toMs);
+    if (possible === undefined) return { draft, why: 'gone', fromMs, toMs };
+    const saves = this.#gains(fromMs, toMs);
+    const repaid = (fromMs - toMs) * this.#framesAhead > costMs;
+    const pays = saves && repaid && !sameDraft(draft, this.#running);
     const wait = this.#patience.left(now(), 1 - toMs / fromMs, otherLinks(factors, this.#changedAt) > 0);
     if (pays && wait === 0) return { draft, why: 'gain', fromMs, toMs };
     this.#dueAt = pays ? now() + wait : Number.POSITIVE_INFINITY;
     this.#looked = factors;
     // Where hardly anything would be saved, more frames save no more.
-    this.#lookedRate = this.#gains(fromMs, toMs) ? this.rate : Number.POSITIVE_INFINITY;
+    this.#lookedRate = saves ? this.rate : Number.POSITIVE_INFINITY;
     return undefined;
   }
 
@@ -167,17 +210,45 @@ export class Replanner {
 
   /** The plan has been changed by this decision. */
   changed({ draft, why, fromMs, toMs }: Decision): void {
+    const factors = this.#devices.factors();
+    const other = otherLinks(factors, this.#changedAt) > 0;
     this.#running = draft;
     this.#looked = undefined;
-    this.#changedAt = this.#devices.factors();
-    this.#patience.changed(this.#options.now(), why === 'gain' ? 1 - toMs / fromMs : 0);
+    this.#changedAt = factors;
+    this.#remember(draft);
+    this.#patience.changed(this.#options.now(), why === 'gain' ? 1 - toMs / fromMs : 0, other);
   }
 
-  /** Both conditions of the policy: enough to be no error of the figures, and repaid within the horizon. */
-  #pays(fromMs: number, toMs: number): boolean {
-    const { horizonMs } = this.#thresholds;
-    const { switchMs = SWITCH_MS } = this.#options;
-    return this.#gains(fromMs, toMs) && ((fromMs - toMs) * this.rate * horizonMs) / 1000 > switchMs;
+  /** The plan that costs least within the horizon, with what it costs until it runs. */
+  #choose(best: Draft, fleet: Fleet): Choice {
+    const frames = Math.max(1, this.#framesAhead);
+    const first = this.#choice(best, fleet);
+    const worth = ({ toMs, costMs }: Choice): number => toMs * frames + costMs;
+    let [choice, least] = [first, worth(first)];
+    for (const other of [...this.#ran, ...(this.#options.others?.(best) ?? [])]) {
+      const there = presentDraft(other, this.#devices.usable());
+      if (there === undefined) continue;
+      const found = { ...this.#choice(there, fleet), draft: other };
+      const comesTo = worth({ ...found, toMs: found.toMs * (1 + SURELY) });
+      if (comesTo < least) [choice, least] = [found, comesTo];
+    }
+    return choice;
+  }
+
+  #choice(draft: Draft, fleet: Fleet): Choice {
+    const { switchMs = SWITCH_MS, prepareMs = () => 0 } = this.#options;
+    const costMs = switchMs + prepareMs(draft) + this.#holdings.fetchMs(draft, fleet);
+    return { draft, toMs: this.#frameMs(draft, fleet), costMs };
+  }
+
+  #remember(draft: Draft): void {
+    const others = this.#ran.filter((other) => !sameDraft(other, draft));
+    this.#ran = [...others, draft].slice(-KEPT);
+  }
+
+  /** Frames within the horizon, at the rate they come now. */
+  get #framesAhead(): number {
+    return (this.rate * this.#thresholds.horizonMs) / 1000;
   }
 
   #gains(fromMs: number, toMs: number): boolean {

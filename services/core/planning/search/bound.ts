@@ -4,7 +4,7 @@ import { type FleetView, fixedMs, type Leg, type Member, taskMs } from './fleet-
 import type { Overlap, PartCost, Span } from './span.ts';
 
 /** Share of a span that tiles may leave out: rows that a stride or a crop never reads. */
-const LEFT_OUT = 0.1;
+export const LEFT_OUT = 0.1;
 
 /** No part is computed twice: true of any tiling. */
 export const DISJOINT: Overlap = { work: 1, inputs: 1 };

@@ -3,6 +3,7 @@
 import type { Graph } from '../../graph/types.ts';
 import type { Analysis } from '../../tiling/analyse.ts';
 import type { Cover, FusedBlock } from '../../tiling/types.ts';
+import { isPictureCodec } from '../../wire/codecs.ts';
 import { sumWork, type Work } from '../cost/work.ts';
 import type { CutCodec } from '../draft.ts';
 import type { Arrangement } from './covers.ts';
@@ -147,6 +148,7 @@ export function codedCost(given: PartCost, form: WireForm): PartCost {
     packedIn: into.packed,
     packedOut: out.packed,
     activationBytes: part.activationBytes + into.beside + out.beside,
+    ...(reads.some(({ tensor }) => isPictureCodec(form.of(tensor).wire)) ? { pictures: true as const } : {}),
   };
   plains.set(coded, part);
   return coded;

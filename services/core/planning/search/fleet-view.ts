@@ -170,6 +170,11 @@ export function fixedMs(member: Member, { work }: PartCost): number {
   return timesOf(member, work).fixed;
 }
 
+/** Of those, what grows with the share of the work it is. */
+export function growingMs(member: Member, { work }: PartCost): number {
+  return timesOf(member, work).growing;
+}
+
 function timesOf({ device, times }: Member, work: Work): { fixed: number; growing: number } {
   let known = times.get(work);
   if (known === undefined) {

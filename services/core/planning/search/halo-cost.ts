@@ -32,6 +32,8 @@ export interface KeptCost {
   readonly stayMs: number;
   /** What was made, from the tiles to the hub. */
   readonly leaveMs: number;
+  /** Of the first two: the slowest tile alone. */
+  readonly computeMs: number;
 }
 
 /** Of one span in tiles, however tensors travel: by tile. */
@@ -102,6 +104,7 @@ export function keptCost(
     enterMs: enterMs(view, keep, shares, entering),
     stayMs: stayMs(view, keep, shares, staying),
     leaveMs: leaveMs(view, keep, shares.writes, leaving),
+    computeMs: Math.max(...shares.computeMs),
   };
 }
 
@@ -178,10 +181,16 @@ export function partialCost(whole: PartCost, share: number): PartCost {
 }
 
 /** Milliseconds of parts of a sum, each on its share of a map, until their results are at the hub. */
-export function partialMs(view: FleetView, span: Span, keep: Keeping, { leaving }: SpanBytes): number {
+export function partialMs(
+  view: FleetView,
+  span: Span,
+  keep: Keeping,
+  shares: readonly number[],
+  { leaving }: SpanBytes,
+): number {
   let computed = 0;
   for (const [at, member] of keep.members.entries())
-    computed = Math.max(computed, taskMs(member, partialCost(span.whole, keep.shares[at] as number)));
+    computed = Math.max(computed, taskMs(member, partialCost(span.whole, shares[at] ?? 0)));
   const all = keep.members.map(() => 1);
   return computed + leaveMs(view, keep, all, leaving);
 }

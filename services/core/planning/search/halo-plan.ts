@@ -25,31 +25,43 @@ export function stepsOf(moves: readonly Move[], form: WireForm): Step[] | undefi
   const steps: Step[] = [];
   for (const move of moves) {
     const known = worked.get(move);
-    const step = known?.form === form ? known.step : stepOf(move, form);
+    const step = known?.form === form ? known.step : stepOf(move, form, steps);
     if (step === undefined) return undefined;
-    worked.set(move, { form, step });
+    // What parts of a sum take depends on the tiles before.
+    if (move.kind !== 'partial') worked.set(move, { form, step });
     steps.push(step);
   }
   return steps;
 }
 
-function stepOf(move: Move, form: WireForm): Step | undefined {
+function stepOf(move: Move, form: WireForm, before: readonly Step[]): Step | undefined {
   if (move.kind === 'given') {
     const { step } = move;
     return { ...step, parts: step.parts.map((part) => ({ ...part, cost: codedCost(part.cost, form) })) };
   }
   const { span, keep, entry } = move;
-  const { members, cover, shares } = keep;
+  const { members, cover } = keep;
   const on = (at: number): number[] => [members[at]?.index ?? 0];
   const entered = entry === undefined ? {} : { entry };
   if (move.kind === 'partial') {
-    const parts = members.map(
-      (_, at): Assigned => ({ cost: partialCost(span.whole, shares[at] as number), on: on(at) }),
+    const shares = madeShares(before, span.block.inputs[0] as string);
+    const parts = shares?.map(
+      (share, at): Assigned => ({ cost: partialCost(span.whole, share), on: on(at) }),
     );
-    return { span, mode: 'partial', parts, ...entered };
+    return parts && { span, mode: 'partial', parts, ...entered };
   }
   const parts = span.tiles(cover)?.map((cost, at): Assigned => ({ cost: codedCost(cost, form), on: on(at) }));
   return parts && { span, mode: 'tile', parts, cover, ...entered };
+}
+
+/** Shares of a map by the part that made it: on small maps far from those of the cover. */
+function madeShares(steps: readonly Step[], tensor: string): number[] | undefined {
+  const maker = steps.find(({ span }) => span.block.outputs.includes(tensor));
+  const made = maker?.parts.map(
+    ({ cost }) => cost.writes?.find((written) => written.tensor === tensor)?.bytes ?? 0,
+  );
+  const all = made?.reduce((sum, bytes) => sum + bytes, 0) ?? 0;
+  return all === 0 ? undefined : made?.map((bytes) => bytes / all);
 }
 
 /** Equal for plans of the same blocks on the same devices. */

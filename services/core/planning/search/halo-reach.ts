@@ -5,7 +5,8 @@
  */
 
 import { partialRefusal } from '../../tiling/partial.ts';
-import type { FleetView } from './fleet-view.ts';
+import { LEFT_OUT } from './bound.ts';
+import { type FleetView, growingMs, type Member } from './fleet-view.ts';
 import {
   type Keeping,
   type KeptCost,
@@ -84,9 +85,14 @@ export class HaloWays {
   /** The best plan in which some tiles stay, of those that choose among `keepings`, if it takes no longer than `limitMs`. */
   reach(keepings: readonly Keeping[], limitMs: number): Reached | undefined {
     const { end } = this.#space;
+    const left = this.#leastLeft(keepings);
+    if ((left[0] as number) > limitMs) return undefined;
+    // Tiles of a span that are too slow are no quicker in a longer one.
+    const tooLong = keepings.map(() => new Uint8Array(end));
     const hub: Best[] = [[{ ms: 0, before: undefined, move: undefined, kept: false }, undefined]];
     const tiles = keepings.map((): Best[] => [[undefined, undefined]]);
     for (let to = 1; to <= end; to++) {
+      const untilMs = limitMs - (left[to] as number);
       const here: Best = [undefined, undefined];
       const own = keepings.map((): Best => [undefined, undefined]);
       for (let from = 0; from < to; from++) {
@@ -96,24 +102,28 @@ export class HaloWays {
         for (const before of atHub) {
           const merged = before && this.#mergedOf(span, sumsAt(before));
           if (merged !== undefined)
-            consider(here, before, merged.ms, { kind: 'given', step: merged.step }, limitMs);
+            consider(here, before, merged.ms, { kind: 'given', step: merged.step }, untilMs);
         }
         const sums = this.#isSum(span);
         for (const [at, keep] of keepings.entries()) {
           const known = (tiles[at] as Best[])[from] as Best;
-          if (sums && (known[0] !== undefined || known[1] !== undefined)) {
-            const ms = partialMs(this.#view, span, keep, this.#bytesOf(span));
-            for (const before of known)
-              consider(here, before, ms, { kind: 'partial', span, keep, entry: 'halo' }, limitMs);
+          for (const before of sums ? known : []) {
+            const ms = before && this.#partialMs(span, keep, before);
+            if (ms !== undefined)
+              consider(here, before, ms, { kind: 'partial', span, keep, entry: 'halo' }, untilMs);
           }
-          if (!span.tileable || [...atHub, ...known].every((before) => before === undefined)) continue;
+          const late = tooLong[at] as Uint8Array;
+          if (!span.tileable || late[from] === 1) continue;
+          const earliest = Math.min(leastOf(atHub), leastOf(known));
+          if (earliest > untilMs) continue;
           const cost = this.#costOf(span, keep);
           if (cost === undefined) continue;
+          if (earliest + cost.computeMs > untilMs) late[from] = 1;
           const next = own[at] as Best;
           for (const before of atHub)
-            consider(next, before, cost.enterMs, { kind: 'tile', span, keep, entry: undefined }, limitMs);
+            consider(next, before, cost.enterMs, { kind: 'tile', span, keep, entry: undefined }, untilMs);
           for (const before of known)
-            consider(next, before, cost.stayMs, { kind: 'tile', span, keep, entry: 'halo' }, limitMs);
+            consider(next, before, cost.stayMs, { kind: 'tile', span, keep, entry: 'halo' }, untilMs);
         }
       }
       for (const [at, keep] of keepings.entries())
@@ -122,6 +132,28 @@ export class HaloWays {
       for (const [at, best] of own.entries()) (tiles[at] as Best[]).push(best);
     }
     return (hub[end] as Best)[1];
+  }
+
+  /**
+   * About the least milliseconds from every position on: the multiplications of what can be tiled on all the devices of
+   * some keepings at once, or on the fastest of all, those of the rest on all there are.
+   */
+  #leastLeft(keepings: readonly Keeping[]): Float64Array {
+    const { end } = this.#space;
+    const all = this.#view.members;
+    const kept = [...new Set(keepings.flatMap(({ members }) => members))];
+    const left = new Float64Array(end + 1);
+    for (let at = end - 1; at >= 0; at--) {
+      const span = this.#space.span(at, at + 1);
+      left[at] = (left[at + 1] as number) + (span === undefined ? 0 : sharedMs(span, kept, all));
+    }
+    return left;
+  }
+
+  /** Of a sum of what the tiles made last; undefined where they are not what it is of. */
+  #partialMs(span: Span, keep: Keeping, { move }: Reached): number | undefined {
+    const made = move?.kind === 'tile' ? this.#tiles.of(move.span, keep) : undefined;
+    return made && partialMs(this.#view, span, keep, made.writes, this.#bytesOf(span));
   }
 
   #leave(there: Reached | undefined, keep: Keeping, here: Best): void {
@@ -186,6 +218,19 @@ export class HaloWays {
     }
     return known;
   }
+}
+
+/** Of the work of a span all that grows with its size, on devices together. */
+function sharedMs({ whole, tileable }: Span, kept: readonly Member[], all: readonly Member[]): number {
+  const speedOf = (member: Member): number => 1 / Math.max(growingMs(member, whole), 1e-9);
+  const together = (members: readonly Member[]): number =>
+    members.reduce((sum, member) => sum + speedOf(member), 0);
+  const speed = tileable ? Math.max(together(kept), ...all.map(speedOf)) : together(all);
+  return (1 - LEFT_OUT) / speed;
+}
+
+function leastOf(best: Best): number {
+  return Math.min(best[0]?.ms ?? Number.POSITIVE_INFINITY, best[1]?.ms ?? Number.POSITIVE_INFINITY);
 }
 
 /** Parts of a sum that whoever reads it gets; 1 where nothing was summed. */

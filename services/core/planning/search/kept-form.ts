@@ -3,7 +3,7 @@
  * being those of the uncut model. A strip has a range of its own, and what a tile keeps is not touched.
  */
 
-import { deflatedCodec } from '../../wire/codecs.ts';
+import { deflatedCodec, type PictureCodec } from '../../wire/codecs.ts';
 import type { FleetView } from './fleet-view.ts';
 import {
   type CutFacts,
@@ -20,15 +20,18 @@ interface Kind {
   readonly key: string;
   readonly made: 'fp16' | 'uint8' | undefined;
   readonly packed: boolean;
-  readonly picture: 'png' | 'jpeg' | undefined;
+  readonly picture: PictureCodec | undefined;
 }
+
+/** That change no value, the smaller first. */
+const EXACT_PICTURES = ['webp', 'png'] as const;
 
 /** The forms compared, the plainest first: none that a device does not know, and no deflating where links are as fast. */
 export function keptFormsFor(view: FleetView, facts: CutFacts, { lossy = [] }: WireOptions): WireForm[] {
   const may = lossy.filter((codec) => isKnown(view, codec));
   const packs = mayPack(view);
   const packed = packs && isKnown(view, 'deflate');
-  const exact = packs && isKnown(view, 'png') ? 'png' : undefined;
+  const exact = packs ? EXACT_PICTURES.find((codec) => isKnown(view, codec)) : undefined;
   const picture = packs && may.includes('jpeg') ? 'jpeg' : exact;
   const kinds: Kind[] = [];
   if (packed || exact !== undefined) kinds.push({ key: 'packed', made: undefined, packed, picture: exact });

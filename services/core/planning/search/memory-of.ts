@@ -29,6 +29,7 @@ export function holdingsOf(step: Pick<Step, 'mode' | 'parts' | 'cover' | 'reuse'
         weights,
         activations: Math.max(before.activations, cost.activationBytes),
         subModels: before.subModels + more,
+        pictures: before.pictures === true || cost.pictures === true,
       });
     }
   }
@@ -54,12 +55,13 @@ function place(at: number, count: number): string {
 export function together(all: Iterable<ReadonlyMap<number, Holding>>): Map<number, Holding> {
   const total = new Map<number, Holding>();
   for (const held of all) {
-    for (const [index, { weights, activations, subModels }] of held) {
+    for (const [index, { weights, activations, subModels, pictures = false }] of held) {
       const before = total.get(index) ?? NOTHING;
       total.set(index, {
         weights: before.weights + weights,
         activations: Math.max(before.activations, activations),
         subModels: before.subModels + subModels,
+        pictures: before.pictures === true || pictures,
       });
     }
   }

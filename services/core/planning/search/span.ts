@@ -37,6 +37,8 @@ export interface PartCost {
   readonly writes?: readonly TensorBytes[];
   readonly activationBytes: number;
   readonly weightBytes: number;
+  /** Whether it is sent pictures. Absent: no. */
+  readonly pictures?: true;
   /** Parts of its block whose strips it takes, by position; absent: it waits for none of them. */
   readonly after?: readonly number[];
   /** Of an estimate: the share of the multiplications and bytes of `work` that it takes. Absent: all. */

@@ -7,13 +7,14 @@ import { tileOf, tileRectangles } from '../../tiling/tile-block.ts';
 import type { Cover, FusedBlock, Tile } from '../../tiling/types.ts';
 import { everything } from '../choose-blocks.ts';
 import type { DraftBlock, Mode } from '../draft.ts';
+import { MadeTensors } from '../made-tensors.ts';
 import { wholeTile } from '../plan-document.ts';
 import { type FleetView, type Member, taskMs } from './fleet-view.ts';
-import { MadeTensors, withStrips } from './made-tensors.ts';
 import type { Assigned } from './schedule.ts';
 import type { SearchSpace } from './space.ts';
 import type { Span } from './span.ts';
 import { RAW_FORM, type WireForm } from './wire-form.ts';
+import { withStrips } from './with-strips.ts';
 
 export interface Step {
   readonly span: Span;
@@ -90,7 +91,14 @@ function drawnOf(space: SearchSpace, view: FleetView, step: Step, id: number, ma
     parts: tiles.map((tile, index) => {
       const { cost, on } = step.parts[index] as Assigned;
       const devices = on.map((member) => (view.members[member] as Member).device.id);
-      const { reads: _reads, writes: _writes, after: _after, share: _share, ...asked } = cost;
+      const {
+        reads: _reads,
+        writes: _writes,
+        after: _after,
+        share: _share,
+        pictures: _pictures,
+        ...asked
+      } = cost;
       return {
         tile,
         devices,

@@ -128,7 +128,7 @@ export interface Advice {
       /**
        * How its elements travel.
        */
-      codec: 'raw' | 'fp16' | 'uint8' | 'png' | 'jpeg';
+      codec: 'raw' | 'fp16' | 'uint8' | 'png' | 'webp' | 'jpeg';
       /**
        * Whether it is deflated on top, where that makes it smaller.
        */
@@ -603,6 +603,7 @@ export const adviceSchema = {
                   "fp16",
                   "uint8",
                   "png",
+                  "webp",
                   "jpeg"
                 ],
                 "description": "How its elements travel."

@@ -151,9 +151,9 @@ export interface Plan {
      */
     region: [begin: number, end: number][];
     /**
-     * How its elements are written on the wire. raw, deflate and png lose nothing. fp16 and uint8 are for float32, pictures for uint8 of 1 or 3 channels. A task's input that a dispatcher sends is deflated, or a picture, where all transfers into it say so.
+     * How its elements are written on the wire. raw, deflate, png and webp lose nothing. fp16 and uint8 are for float32, pictures for uint8 of 1 or 3 channels. A task's input that a dispatcher sends is deflated, or a picture, where all transfers into it say so.
      */
-    codec?: 'raw' | 'fp16' | 'uint8' | 'deflate' | 'fp16+deflate' | 'uint8+deflate' | 'png' | 'jpeg';
+    codec?: 'raw' | 'fp16' | 'uint8' | 'deflate' | 'fp16+deflate' | 'uint8+deflate' | 'png' | 'webp' | 'jpeg';
     /**
      * Worker whose own broker carries it, at the address in that worker's status: the one device of the task it is for. Absent, and where that broker cannot be reached: the pipeline's.
      */
@@ -569,10 +569,11 @@ export const planSchema = {
               "fp16+deflate",
               "uint8+deflate",
               "png",
+              "webp",
               "jpeg"
             ],
             "default": "raw",
-            "description": "How its elements are written on the wire. raw, deflate and png lose nothing. fp16 and uint8 are for float32, pictures for uint8 of 1 or 3 channels. A task's input that a dispatcher sends is deflated, or a picture, where all transfers into it say so."
+            "description": "How its elements are written on the wire. raw, deflate, png and webp lose nothing. fp16 and uint8 are for float32, pictures for uint8 of 1 or 3 channels. A task's input that a dispatcher sends is deflated, or a picture, where all transfers into it say so."
           },
           "endpoint": {
             "type": "string",

@@ -1,9 +1,6 @@
 /** Advice on a small network and fleets made by hand: where one device is best, where several are, and what is said. */
 
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openAnalysed } from '../../../../services/controller/prepare.ts';
 import { adviceOf } from '../../../../services/core/planning/advise/advice-document.ts';
 import { type Advice, type AdviseInput, advise } from '../../../../services/core/planning/advise/advise.ts';
 import { catalogueEntry, sortedCatalogue } from '../../../../services/core/planning/advise/catalogue.ts';
@@ -18,6 +15,7 @@ import { adviceSchema } from '../../../../services/core/schema/generated/advice.
 import { catalogueSchema } from '../../../../services/core/schema/generated/catalogue.ts';
 import { temporaryFolder } from '../../../support/cluster.ts';
 import { ModelBuilder } from '../../../support/model-builder.ts';
+import { openModel } from '../../../support/open-model.ts';
 import { fleetOfSpeeds } from './fleets.ts';
 
 const folder = temporaryFolder();
@@ -25,9 +23,7 @@ afterAll(() => folder.remove());
 
 let space: SearchSpace;
 beforeAll(async () => {
-  const path = join(folder.path, 'chain.onnx');
-  writeFileSync(path, chain(4));
-  const { graph, analysis } = await openAnalysed(path, {});
+  const { graph, analysis } = await openModel(folder.path, chain(4), { name: 'chain' });
   space = openSpace(graph, analysis);
 });
 

@@ -20,6 +20,12 @@ test('weights once, activations with any gaps between them, and something for ea
   expect(workerBytes({ idleBytes: 10, overhead }, { weights: 5, activations: 7, subModels: 2 })).toBe(36);
 });
 
+test('a worker that is sent pictures has the image library as well', () => {
+  const worker = { idleBytes: 10 };
+  expect(workerBytes(worker, { ...holding, pictures: false })).toBe(workerBytes(worker, holding));
+  expect(workerBytes(worker, { ...holding, pictures: true })).toBe(workerBytes(worker, holding) + 25e6);
+});
+
 test('a plan says what its workers take, and fits no device that has a byte less', async () => {
   const space = await spaceOf(classifier());
   const { hub, media, devices } = fleetOf({ slowness: [1] });

@@ -289,6 +289,70 @@ test("what slows every link down may be the hub's own", () => {
   expect(hubAt({ a: 0.5, b: 0.2 })).toBe(1000);
 });
 
+describe("the hub's own link", () => {
+  const medium = (name: string, bytesPerMs: number) => ({
+    name,
+    bytesPerMs,
+    duplex: 'full' as const,
+    latencyMs: 1,
+  });
+  const devices = ['a', 'b', 'c', 'd'].map((id) => toyDevice(id, 1, { medium: id }));
+  const fleet = {
+    hub: { messageMs: 0, byteMs: 0, medium: 'hub' },
+    media: new Map(['hub', 'a', 'b', 'c', 'd'].map((name) => [name, medium(name, 1000)])),
+    devices,
+  };
+  /** All devices' links seen to be so many times slower. */
+  function slowed(...factors: readonly number[]) {
+    let now = 0;
+    const known = new Devices({ fleet, now: () => now });
+    known.online(devices.map(({ id }) => id));
+    const see = (factor: number): void => {
+      for (let look = 0; look < 8; look++, now += 1000)
+        for (const { id } of devices) known.linkSeen(id, factor);
+    };
+    for (const factor of factors) see(factor);
+    return { known, see, hub: () => known.fleet().media.get('hub')?.bytesPerMs };
+  }
+
+  test('is as good as all of them together are seen to be', () => {
+    const { known, hub } = slowed(4);
+    expect([hub(), known.hubUnknown]).toEqual([250, true]);
+    known.hubSeen(1000);
+    expect([hub(), known.hubUnknown]).toEqual([1000, false]);
+    expect(known.fleet().media.get('a')?.bytesPerMs).toBe(250);
+  });
+
+  test('is as slow as one of them where together they carry no more than one', () => {
+    const { known, hub } = slowed(4);
+    known.hubSeen(250);
+    expect([hub(), known.hubUnknown]).toEqual([250, false]);
+    // Frames beside the look took the rest.
+    known.hubSeen(100);
+    expect(hub()).toBe(250);
+  });
+
+  test('may be another when they are all faster or slower than then', () => {
+    const { known, see, hub } = slowed(4);
+    known.hubSeen(1000);
+    see(5);
+    expect([hub(), known.hubUnknown]).toEqual([1000, false]);
+    see(40);
+    expect([hub(), known.hubUnknown]).toEqual([25, true]);
+  });
+
+  test('is not asked after while they are as profiled, nor where it is one of theirs', () => {
+    expect(slowed(1).known.hubUnknown).toBe(false);
+    const air = new Devices({
+      fleet: { ...fleet, hub: { ...fleet.hub, medium: 'a' } },
+      now: () => 0,
+    });
+    air.online(['a', 'b']);
+    for (const id of ['a', 'b']) for (let look = 0; look < 8; look++) air.linkSeen(id, 10);
+    expect(air.hubUnknown).toBe(false);
+  });
+});
+
 test('patience: each change that follows another makes the wait twice as long, a calm takes it back', () => {
   const patience = new Patience(4_000);
   expect(patience.left(0, 0.5)).toBe(0);
@@ -315,6 +379,9 @@ test('patience: what saves far more than any change before it waits as if it wer
   expect(patience.left(12_000, 0.1, true)).toBe(4_000);
   patience.changed(16_000, 0.5);
   expect(patience.left(16_000, 0.5)).toBe(32_000);
+  // Of another kind: what was before says nothing of it, so that it may be followed soon.
+  patience.changed(16_000, 0.1, true);
+  expect(patience.left(16_000, 0.1)).toBe(4_000);
 });
 
 test('short tasks that seem fast are believed after a while, and then only that the device is as profiled', () => {

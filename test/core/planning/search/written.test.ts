@@ -1,9 +1,7 @@
 /** Drafts of the search, written as sub-models and carried out, against the uncut network in ORT. */
 
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { openAnalysed, prepareDraft } from '../../../../services/controller/prepare.ts';
+import { prepareDraft } from '../../../../services/controller/prepare.ts';
 import type { Draft } from '../../../../services/core/planning/draft.ts';
 import { openSpace, search } from '../../../../services/core/planning/search/search.ts';
 import { simulate } from '../../../../services/core/planning/simulate/simulate.ts';
@@ -11,6 +9,7 @@ import { BlobCache } from '../../../../services/core/runtime/blobs.ts';
 import { compare } from '../../../../tools/compare.ts';
 import { temporaryFolder } from '../../../support/cluster.ts';
 import { residualNetwork, squeezeNetwork } from '../../../support/networks.ts';
+import { openModel } from '../../../support/open-model.ts';
 import { wholeModel } from '../../../support/ort.ts';
 import { randomValues } from '../../../support/random-values.ts';
 import { runPlan } from '../../../support/run-plan.ts';
@@ -26,9 +25,7 @@ test.each([
   ['residual', residualNetwork()],
   ['squeeze', squeezeNetwork()],
 ])('%s: every draft computes what the network does', async (name, model) => {
-  const path = join(folder.path, `${name}.onnx`);
-  writeFileSync(path, model);
-  const opened = await openAnalysed(path, {});
+  const opened = await openModel(folder.path, model, { name });
   const uncut = await wholeModel(model);
   const inputs = uncut.inputs.map(({ name: input, shape }) =>
     floatTensor(input, shape, randomValues(input, shape)),
@@ -55,9 +52,7 @@ test.each([
 
 test('a device short of memory takes a frame strip by strip, and computes no row twice', async () => {
   const model = maps();
-  const path = join(folder.path, 'maps.onnx');
-  writeFileSync(path, model);
-  const opened = await openAnalysed(path, {});
+  const opened = await openModel(folder.path, model, { name: 'maps' });
   const space = openSpace(opened.graph, opened.analysis);
   const whole = space.span(0, space.end)?.whole;
   const memoryBytes = (whole?.weightBytes ?? 0) + 0.7 * (whole?.activationBytes ?? 0);

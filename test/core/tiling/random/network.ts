@@ -30,14 +30,17 @@ const gene: fc.Arbitrary<Gene> = fc.record({
   numbers: fc.array(fc.nat(999), { minLength: 12, maxLength: 12 }),
 });
 
+/** All of a network but its layers; `side`: of the input, rows as well as columns. */
+function headOf(side: fc.Arbitrary<number>) {
+  return {
+    opset: fc.constantFrom(11, 13, 17, 18, 19, 21),
+    input: fc.tuple(fc.integer({ min: 1, max: 4 }), side, side),
+    channelsLast: fc.boolean(),
+  };
+}
+
 export const randomNetwork: fc.Arbitrary<RandomNetwork> = fc.record({
-  opset: fc.constantFrom(11, 13, 17, 18, 19, 21),
-  input: fc.tuple(
-    fc.integer({ min: 1, max: 4 }),
-    fc.integer({ min: 6, max: 19 }),
-    fc.integer({ min: 6, max: 19 }),
-  ),
-  channelsLast: fc.boolean(),
+  ...headOf(fc.integer({ min: 6, max: 19 })),
   genes: fc.array(gene, { minLength: 1, maxLength: 12 }),
 });
 
@@ -47,13 +50,7 @@ export const randomNetwork: fc.Arbitrary<RandomNetwork> = fc.record({
  */
 export const longNetwork: fc.Arbitrary<RandomNetwork> = fc.noBias(
   fc.record({
-    opset: fc.constantFrom(11, 13, 17, 18, 19, 21),
-    input: fc.tuple(
-      fc.integer({ min: 1, max: 4 }),
-      fc.integer({ min: 8, max: 26 }),
-      fc.integer({ min: 8, max: 26 }),
-    ),
-    channelsLast: fc.boolean(),
+    ...headOf(fc.integer({ min: 8, max: 26 })),
     genes: fc
       .array(fc.tuple(gene, fc.boolean()), { minLength: 4, maxLength: 12 })
       .map((genes) => genes.map(([own, convolves]) => (convolves ? { ...own, kind: 0 } : own))),

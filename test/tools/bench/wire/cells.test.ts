@@ -2,8 +2,9 @@ import { expect, test } from 'vitest';
 import { chosenCells, planKind } from '../../../../tools/bench/wire/cells.ts';
 
 const named = (text?: string) => {
-  const { cells, ...rest } = chosenCells(text);
-  return { ...rest, cells: cells.map(({ wire, accuracy }) => `${wire.name} ${accuracy}`) };
+  const { cells, few, ...rest } = chosenCells(text);
+  const names = (all: typeof cells) => all.map(({ wire, accuracy }) => `${wire.name} ${accuracy}`);
+  return { ...rest, cells: names(cells), few: names(few) };
 };
 
 test('the whole table, the slow links first, with a hub that computes and carries everything', () => {
@@ -14,6 +15,12 @@ test('the whole table, the slow links first, with a hub that computes and carrie
   expect(cells.at(-1)).toBe('200mbit budgeted');
 });
 
+test('a few of them for networks beside the main one', () => {
+  const few = ['1mbit budgeted', '5mbit exact', '5mbit budgeted', '200mbit exact', '200mbit budgeted'];
+  expect(named().few).toEqual(few);
+  expect(named('air,exact').few).toEqual(['air exact']);
+});
+
 test('those that are named', () => {
   expect(named('swing').cases).toEqual(['swing']);
   expect(named('trace,200mbit,exact,hub-idle,direct')).toEqual({
@@ -21,6 +28,7 @@ test('those that are named', () => {
     hub: 'hub-idle',
     route: 'direct',
     cells: ['200mbit exact'],
+    few: ['200mbit exact'],
   });
   expect(named('air,air-all,budgeted').cells).toEqual(['air-all budgeted', 'air budgeted']);
   expect(() => chosenCells('7mbit')).toThrow('"7mbit" is no cell');

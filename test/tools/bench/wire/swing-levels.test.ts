@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { seededRandom } from '../../../../services/core/runtime/seeded-random.ts';
 import { levelsFor, oracleMs } from '../../../../tools/bench/wire/swing-levels.ts';
-import { seededRandom } from '../../../../tools/input.ts';
 
 test('a swing visits every level before one comes again, and never stays', () => {
   const mbits = [200, 20, 5, 0.5];

@@ -2,7 +2,6 @@
 
 import type { Fleet } from '../../core/planning/cost/fleet.ts';
 import type { Replanner } from '../../core/planning/replan/replanner.ts';
-import { monotonicMs } from '../../core/runtime/clock.ts';
 import type { LinkGlances } from './link-glances.ts';
 
 /** Links are looked at as long as a dispatcher told of tasks within this time: a frame may take longer than a moment. */
@@ -23,6 +22,8 @@ export interface DeviceLinksDeps {
   readonly online: () => readonly string[];
   /** Something was seen. */
   readonly seen: () => void;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
 }
 
 export class DeviceLinks {
@@ -53,18 +54,18 @@ export class DeviceLinks {
 
   /** Tasks are out or were answered. */
   flowing(): void {
-    this.#flowedAt = monotonicMs();
+    this.#flowedAt = this.#deps.now();
   }
 
   /** The ways to a device and back were told of. */
   told(device: string): void {
     const medium = this.#deps.fleet().devices.find(({ id }) => id === device)?.medium;
-    this.#toldAt.set(medium ?? '', monotonicMs());
+    this.#toldAt.set(medium ?? '', this.#deps.now());
   }
 
   /** Has links looked at that no task tells of; to be called now and then. */
   look(): void {
-    const now = monotonicMs();
+    const now = this.#deps.now();
     if (now - this.#flowedAt > FLOWING_MS) return;
     const online = new Set(this.#deps.online());
     for (const { id, medium = '' } of this.#deps.fleet().devices) {

@@ -106,6 +106,7 @@ export class Replanning {
       fleet: () => this.#fleet,
       online: () => deps.controller.workers().map(({ id }) => id),
       seen: () => this.#look(),
+      now: monotonicMs,
     });
   }
 

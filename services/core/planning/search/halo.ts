@@ -7,10 +7,10 @@
 import { TilepipeError } from '../../runtime/errors.ts';
 import { speedShares } from './balance.ts';
 import { codedSpace } from './coded-space.ts';
+import { movedLines, snapped } from './cover-lines.ts';
 import { arrangements, coverOf } from './covers.ts';
 import type { FleetView } from './fleet-view.ts';
 import { type Keeping, keeping } from './halo-cost.ts';
-import { EFFORT, withLines } from './halo-lines.ts';
 import { keyOf, type Move, stepsOf } from './halo-plan.ts';
 import { HaloWays, movesTo, TileTable } from './halo-reach.ts';
 import { fits, holdingsOf, together } from './memory-of.ts';
@@ -52,37 +52,29 @@ const MOST_PLANS = 8;
 const MOST_MOVED = 2;
 /** What moving lines and other forms of tensors hardly ever gain: plans further behind the best are left as they are. */
 const MOST_GAIN = 1.15;
-/** The same of lines alone. */
-const MOST_LINES_GAIN = 1.08;
 
 /** The best plan with kept tiles that fits the devices; undefined where there is none. */
 export function haloPlan<T>(input: HaloInput<T>): T | undefined {
-  const { view, forms, space } = input;
-  const tiles = new TileTable(space);
+  const { view, forms } = input;
+  const found = promising(input);
   const by = (plan: Found<T>): number => input.score(plan.predicted);
-  const better = (a: Found<T>, b: Found<T>): number => by(a) - by(b);
-  const found = promising(input, tiles).sort(better);
-  const [first] = found;
-  if (first === undefined || input.quick) return first?.predicted;
-  const near = firstOfEach(found).filter((plan) => by(plan) <= by(first) * MOST_GAIN);
-  const plans = near.slice(0, MOST_MOVED).flatMap((each) => [...new Set([withCuts(input, each), each])]);
-  const formed = plans.map((plan) =>
-    refined(plan, {
+  found.sort((a, b) => by(a) - by(b));
+  if (input.quick) return found[0]?.predicted;
+  let best: Found<T> | undefined;
+  const left = { effort: EFFORT };
+  const tried = firstOfEach(found).slice(0, MOST_MOVED);
+  for (const plan of tried.flatMap((each) => [...new Set([withCuts(input, each), each])])) {
+    if (best !== undefined && by(plan) > by(best) * MOST_GAIN) continue;
+    const formed = refined(plan, {
       view,
       forms,
       predict: (steps, form) => ({ ...plan, steps, form, predicted: input.predict(steps, form) }),
       score: by,
-    }),
-  );
-  formed.sort(better);
-  const left = { effort: EFFORT };
-  const moved = formed
-    .filter((plan) => by(plan) <= by(formed[0] as Found<T>) * MOST_LINES_GAIN)
-    .map((plan) => {
-      const planOfMoves = (moves: readonly Move[]) => planOf(input, moves, plan.form);
-      return withLines(plan, { view, tiles, planOf: planOfMoves, score: by, left });
     });
-  return moved.sort(better)[0]?.predicted;
+    const moved = withLines(input, formed, left);
+    if (best === undefined || by(moved) < by(best)) best = moved;
+  }
+  return best?.predicted;
 }
 
 /** The first plan of each choice of devices. */
@@ -100,9 +92,10 @@ function devicesOf(moves: readonly Move[]): string {
 }
 
 /** The plans that seem best: the best of all, and the best for each form, choice of devices, and cover. */
-function promising<T>(input: HaloInput<T>, tiles: TileTable): Found<T>[] {
+function promising<T>(input: HaloInput<T>): Found<T>[] {
   const { space, view, facts, forms } = input;
   const kept = keepings(view, space);
+  const tiles = new TileTable(space);
   const sets = kept.length > 1 ? [kept, ...kept.map((keep) => [keep])] : [kept];
   let limitMs = Number.POSITIVE_INFINITY;
   // Of forms that change values the last is the shortest: those between come up tensor by tensor.
@@ -240,4 +233,69 @@ function largestTiled(space: SearchSpace): Span | undefined {
     if (macs > most) [best, most] = [span, macs];
   }
   return best;
+}
+
+/** Operators times tiles that moving lines may work out: tens of microseconds each. */
+const EFFORT = 2_400;
+
+/**
+ * The plan with its lines where the simulator finds them best, moved by single rows of the maps at its cuts, coarse ones
+ * first: lines between the rows of a coarse map are lines between rows of all before it, so that no strip is longer than
+ * its reach; and who gets its input last does well with less of it.
+ */
+function withLines<T>(input: HaloInput<T>, plan: Found<T>, left: { effort: number }): Found<T> {
+  let best = plan;
+  const keeps = new Set(plan.moves.flatMap((move) => (move.kind === 'given' ? [] : [move.keep])));
+  const tries = (keep: Keeping, cover: Keeping['cover']): Keeping | undefined => {
+    const next = keeping(keep.members, cover);
+    const moves = best.moves.map((move) =>
+      move.kind !== 'given' && move.keep === keep ? { ...move, keep: next } : move,
+    );
+    left.effort -= moves.reduce((sum, move) => sum + effortOf(move, keep), 0);
+    const moved = planOf(input, moves, best.form);
+    if (moved === undefined || !(input.score(moved.predicted) < input.score(best.predicted) * LESS))
+      return undefined;
+    best = moved;
+    return next;
+  };
+  for (const first of keeps) {
+    let keep = first;
+    const maps = mapsOf(plan.moves, first);
+    for (const map of maps) {
+      const cover = snapped(first.cover, map);
+      if (cover !== undefined) keep = tries(keep, cover) ?? keep;
+    }
+    for (const map of maps) {
+      // A line that moved may move further; the others are looked at again when all of them have had their turn.
+      for (let at = 0, failed = 0; left.effort > 0; ) {
+        const covers = movedLines(keep.cover, map);
+        const cover = covers[at % Math.max(1, covers.length)];
+        if (cover === undefined || failed >= covers.length) break;
+        const next = tries(keep, cover);
+        failed = next === undefined ? failed + 1 : 0;
+        if (next === undefined) at += 1;
+        else keep = next;
+      }
+    }
+  }
+  return best;
+}
+
+/** Gains below this are not worth tiles of another size. */
+const LESS = 1 - 1e-4;
+
+/** A line that moves changes the tiles on either side of it. */
+function effortOf(move: Move, keep: Keeping): number {
+  return move.kind === 'tile' && move.keep.members === keep.members ? 2 * move.span.block.nodes.length : 0;
+}
+
+/** Rows and columns of the maps a chain of kept tiles hands on, the fewest first. */
+function mapsOf(moves: readonly Move[], keep: Keeping): Span['extents'][] {
+  const maps = new Map<string, Span['extents']>();
+  for (const move of moves) {
+    if (move.kind !== 'tile' || move.keep !== keep) continue;
+    const { rows, columns } = move.span.extents;
+    maps.set(`${rows} ${columns}`, { rows, columns });
+  }
+  return [...maps.values()].sort((a, b) => a.rows * a.columns - b.rows * b.columns);
 }

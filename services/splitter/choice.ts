@@ -19,6 +19,8 @@ export interface ChoiceDeps {
 
 export class Choice {
   readonly #deps: ChoiceDeps;
+  /** Plans that workers were ready for. */
+  readonly #ready = new WeakSet<AnnouncedPlan>();
 
   constructor(deps: ChoiceDeps) {
     this.#deps = deps;
@@ -26,8 +28,7 @@ export class Choice {
 
   /** The newest plan that workers are ready for: an older one goes on until then. */
   startable(pipeline: string): AnnouncedPlan | undefined {
-    const { plans, dispatching } = this.#deps;
-    return plans.of(pipeline).find((plan) => dispatching.canRun(plan));
+    return this.#inOrder(pipeline).find((plan) => this.#canRun(plan));
   }
 
   /**
@@ -39,16 +40,24 @@ export class Choice {
     frame: Frame,
     after?: AnnouncedPlan,
   ): { plan: AnnouncedPlan; merger: string } | undefined {
-    const { data, plans, dispatching, intake } = this.#deps;
+    const { data, intake } = this.#deps;
     if (!data.connected) return undefined;
     const first = after?.fallback === undefined ? [] : [after.fallback];
-    for (const plan of [...first, ...plans.of(pipeline)]) {
+    for (const plan of [...first, ...this.#inOrder(pipeline)]) {
       if (intake(plan).reading !== frame.reading) continue;
       const mergers = this.#mergersFor(plan);
       const merger = mergers[frame.sequence % Math.max(1, mergers.length)];
-      if (merger !== undefined && dispatching.canRun(plan)) return { plan, merger: merger.id };
+      if (merger !== undefined && this.#canRun(plan)) return { plan, merger: merger.id };
     }
     return undefined;
+  }
+
+  /** Whether a frame that runs under a plan could begin again on one that comes before it. */
+  overtaken(pipeline: string, frame: Frame, plan: AnnouncedPlan): boolean {
+    const chosen = this.choose(pipeline, frame)?.plan;
+    const order = this.#inOrder(pipeline).map(({ digest }) => digest);
+    const own = order.indexOf(plan.digest);
+    return chosen !== undefined && (own < 0 || order.indexOf(chosen.digest) < own);
   }
 
   /** Why a frame cannot start, by the newest plan that would take it. */
@@ -60,8 +69,24 @@ export class Choice {
     if (this.#mergersFor(plan).length === 0) return 'no merger is online that knows the plan';
     const orphan = dispatching.orphanOf(plan);
     if (orphan === undefined) return 'the frames before it took too long';
-    const bound = orphan.devices === undefined ? '' : `, which is bound to ${orphan.devices.join(' or ')}`;
-    return `no worker is ready for task ${orphan.id} (block ${orphan.block}, part ${orphan.index})${bound}`;
+    const why = dispatching.nobodyFor(plan, orphan);
+    return `no worker is ready for task ${orphan.id} (block ${orphan.block}, part ${orphan.index}): ${why}`;
+  }
+
+  /**
+   * The newest plan first. One that workers were ready for, and are no more, is followed by its fallback: older plans are
+   * for other devices and links than there are now, while of one that is still being loaded nothing is expected yet.
+   */
+  #inOrder(pipeline: string): AnnouncedPlan[] {
+    return this.#deps.plans
+      .of(pipeline)
+      .flatMap((plan) => (this.#ready.has(plan) && plan.fallback ? [plan, plan.fallback] : [plan]));
+  }
+
+  #canRun(plan: AnnouncedPlan): boolean {
+    const can = this.#deps.dispatching.canRun(plan);
+    if (can) this.#ready.add(plan);
+    return can;
   }
 
   /** Mergers that know a plan; one that does not say which it knows is taken at its word. */

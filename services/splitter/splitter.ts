@@ -194,14 +194,14 @@ export class Splitter {
 
   counters(): Record<string, number> {
     const total = noCounts();
-    const fallbacks = new Counters();
+    const byCause = new Counters();
     for (const { counters, causes } of this.#streams.values()) {
       for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += counters[key];
-      for (const [cause, count] of causes) fallbacks.add(`fallback.${cause}`, count);
+      for (const [name, count] of Object.entries(causes)) byCause.add(name, count);
     }
     return {
       ...total,
-      ...fallbacks.snapshot(),
+      ...byCause.snapshot(),
       ...this.#reception.counters(),
       ...this.#cameras.counters(),
       peers: this.#peers(),
@@ -238,6 +238,7 @@ export class Splitter {
         limits: () => this.#plans.of(pipeline)[0]?.announcement.frames ?? NO_FRAMES,
         now: monotonicMs,
         choose: (frame, after) => this.#choice.choose(pipeline, frame, after),
+        overtaken: (frame, plan) => this.#choice.overtaken(pipeline, frame, plan),
         obstacle: (frame) => this.#choice.obstacle(pipeline, frame),
         begin: (started) => void this.#attempts.begin(created, started),
         over: (started, finished) => this.#attempts.over(started, finished),

@@ -1,6 +1,7 @@
 /** One pipeline's frames under way: started by credit, kept until their result is seen, replayed when they are late. */
 
 import type { AnnouncedPlan } from '../core/control/plan-watch.ts';
+import { Counters } from '../core/runtime/counters.ts';
 import type { ErrorCode } from '../core/runtime/errors.ts';
 import { type Frame, FrameQueue } from './frame-queue.ts';
 
@@ -38,8 +39,10 @@ const FREE: ReadonlySet<Cause> = new Set([
   'strip-lost',
   'overtaken',
 ]);
-/** A frame that has taken so many times what the one before it took need not end on an old plan: links are others by now. */
+/** A frame that has taken so many times what those before it took need not end on an old plan: links are others by now. */
 const OVERTAKEN = 3;
+/** Frames before it, of which the median counts: one that was slow itself says nothing. */
+const BEFORE = 5;
 /** Starts of one frame that may end without counting as attempts: who answers at once that he cannot must not spin. */
 const FREE_STARTS = 8;
 
@@ -68,6 +71,8 @@ export interface StreamDeps {
    * fallback comes first.
    */
   readonly choose: (frame: Frame, after?: AnnouncedPlan) => Chosen | undefined;
+  /** Whether a frame under way could begin again on a plan that is newer than its own. */
+  readonly overtaken: (frame: Frame, plan: AnnouncedPlan) => boolean;
   /** Why `choose` finds nothing, in words. */
   readonly obstacle: (frame: Frame) => string;
   readonly begin: (started: Started) => void;
@@ -82,6 +87,7 @@ export interface StreamCounters {
   finished: number;
   failed: number;
   dropped: number;
+  /** And, as `replayed.<cause>`, why. */
   replayed: number;
   /** Attempts by the fallback of a plan that failed, and, as `fallback.<cause>`, why it did. */
   fallback: number;
@@ -98,9 +104,9 @@ export class Stream {
   readonly #started = new Map<string, Started>();
   readonly #parked = new Map<string, Parked>();
   readonly counters = noCounts();
-  /** What the frame finished last took, from the start of the attempt that was. */
-  #usualMs = Number.POSITIVE_INFINITY;
-  readonly #causes = new Map<Cause, number>();
+  /** What the last frames took that finished at once. */
+  #tookMs: readonly number[] = [];
+  readonly #causes = new Counters();
 
   constructor(deps: StreamDeps) {
     this.#deps = deps;
@@ -114,9 +120,9 @@ export class Stream {
     return this.#queue.length;
   }
 
-  /** Why frames went on by a fallback, and how many for each cause. */
-  get causes(): ReadonlyMap<Cause, number> {
-    return this.#causes;
+  /** Why frames began again, and of these why by a fallback: how many for each cause. */
+  get causes(): Record<string, number> {
+    return this.#causes.snapshot();
   }
 
   started(frame: string): Started | undefined {
@@ -147,6 +153,7 @@ export class Stream {
       if (chosen === undefined) continue;
       this.#parked.delete(id);
       this.counters.replayed++;
+      this.#causes.add(`replayed.${parked.cause}`);
       this.#begin(parked.frame, chosen, parked);
     }
     // After a roll-out, frames read for the old plan must not hold up those read for the new one.
@@ -167,8 +174,9 @@ export class Stream {
 
   /** The frame's result has been published, of whichever attempt. */
   close(id: string): boolean {
-    const { startedAt } = this.#started.get(id) ?? {};
-    if (startedAt !== undefined) this.#usualMs = this.#deps.now() - startedAt;
+    const { attempt, startedAt = 0 } = this.#started.get(id) ?? {};
+    // Of one that began again the result may be an earlier attempt's.
+    if (attempt === 1) this.#tookMs = [...this.#tookMs.slice(1 - BEFORE), this.#deps.now() - startedAt];
     if (this.#forget(id, true) === undefined) return false;
     this.counters.finished++;
     this.pump();
@@ -229,11 +237,12 @@ export class Stream {
 
   /** Frames that an old plan keeps for far longer than those before them begin again on the newest that can run. */
   #overtake(now: number): void {
+    if (this.#tookMs.length === 0) return;
+    const usualMs = [...this.#tookMs].sort((a, b) => a - b)[(this.#tookMs.length - 1) >> 1] as number;
     for (const [id, { frame, plan, attempt, spent, startedAt, after }] of [...this.#started]) {
       if (after !== undefined || attempt - spent > FREE_STARTS) continue;
-      if (now - startedAt <= OVERTAKEN * this.#usualMs) continue;
-      const chosen = this.#deps.choose(frame);
-      if (chosen !== undefined && chosen.plan.digest !== plan.digest)
+      if (now - startedAt <= OVERTAKEN * usualMs) continue;
+      if (this.#deps.overtaken(frame, plan))
         this.replay(id, `plan ${plan.digest.slice(0, 12)} has become slow, and another can run`, 'overtaken');
     }
   }
@@ -282,7 +291,7 @@ export class Stream {
     const { attempt = 1, spent = 0, after, cause } = parked ?? {};
     if (cause !== undefined && chosen.plan.digest === after?.fallback?.digest) {
       this.counters.fallback++;
-      this.#causes.set(cause, (this.#causes.get(cause) ?? 0) + 1);
+      this.#causes.add(`fallback.${cause}`);
     }
     const giveUpAt = this.#giveUpAt(frame, spent);
     const startedAt = this.#deps.now();

@@ -35,8 +35,8 @@ export class Neighbours {
     this.#deps = deps;
   }
 
-  /** Whether the worker's own broker has the message, which is then given up; if not, it must go another way. */
-  async send(worker: string, message: LaidMessage): Promise<boolean> {
+  /** The connection by which a message goes to the worker's own broker, and is given up; if none, it must go another way. */
+  async send(worker: string, message: LaidMessage): Promise<Bus | undefined> {
     const bus = this.#neighbour(worker).bus();
     const topic = this.#deps.topics.build('inbox', { role: 'worker', id: worker });
     // A connection that is lost meanwhile is counted as one that was not there.
@@ -47,7 +47,7 @@ export class Neighbours {
       ));
     this.#counters.add(sent ? 'direct.sent' : 'direct.by-hub');
     if (sent) message.release();
-    return sent ?? false;
+    return sent ? bus : undefined;
   }
 
   /** Something that was meant to go directly to this worker has not come there. */

@@ -44,6 +44,13 @@ export interface Ended {
   readonly gathered: boolean;
 }
 
+/** The connection a message to a worker goes by, and how many bytes will have left there once it has. */
+interface Leaving {
+  readonly bus: Bus;
+  /** Infinite until it has its place. */
+  readonly bytes: number;
+}
+
 /** Milliseconds of this worker's monotonic clock. */
 export interface Stamps {
   readonly receivedMs: number;
@@ -54,8 +61,7 @@ export interface Stamps {
 export class Outbox {
   readonly #deps: OutboxDeps;
   readonly #kept: KeptStrips;
-  /** How many bytes will have left by the data connection once a message to a worker has; infinite until it has its place. */
-  readonly #leaving = new WeakMap<LaidMessage, number>();
+  readonly #leaving = new WeakMap<LaidMessage, Leaving>();
 
   constructor(deps: OutboxDeps) {
     this.#deps = deps;
@@ -107,8 +113,10 @@ export class Outbox {
     const { worker, direct } = delivery;
     const message = this.#message(index, delivery, outputs, answer);
     this.#kept.keep(worker, { delivery, message });
-    if (direct && (await this.#deps.neighbours?.send(worker, message))) return;
-    await this.#toWorker(worker, message);
+    this.#leaves(message);
+    const bus = direct ? await this.#deps.neighbours?.send(worker, message) : undefined;
+    if (bus === undefined) await this.#toWorker(worker, message);
+    else this.#leaves(message, bus);
   }
 
   #message(
@@ -132,11 +140,10 @@ export class Outbox {
       this.#deps.counters.add('refused.incomplete');
       return;
     }
-    const { leftBytes } = this.#deps.data.counters();
-    const waits = ({ message }: KeptStrip): boolean => (this.#leaving.get(message) ?? 0) > leftBytes;
-    for (const { delivery, message } of this.#kept.again(wanted, sender, tasks, waits)) {
+    const waits = ({ message }: KeptStrip): boolean => this.#waits(message);
+    for (const { message } of this.#kept.again(wanted, sender, tasks, waits)) {
       this.#deps.counters.add('strips.again');
-      if (delivery.to === 'worker' && delivery.direct) this.#deps.neighbours?.doubt(sender);
+      if (this.#leaving.get(message)?.bus !== this.#deps.data) this.#deps.neighbours?.doubt(sender);
       void this.#toWorker(sender, message);
     }
   }
@@ -177,9 +184,21 @@ export class Outbox {
 
   async #toWorker(worker: string, message: LaidMessage): Promise<void> {
     const { topics, data } = this.#deps;
-    this.#leaving.set(message, Number.POSITIVE_INFINITY);
+    this.#leaves(message);
     await this.send(topics.build('inbox', { role: 'worker', id: worker }), message);
-    this.#leaving.set(message, data.counters().publishedBytes);
+    this.#leaves(message, data);
+  }
+
+  /** A message has its place in what leaves by a connection; without one it waits for that. */
+  #leaves(message: LaidMessage, bus?: Bus): void {
+    const bytes = bus?.counters().publishedBytes ?? Number.POSITIVE_INFINITY;
+    this.#leaving.set(message, { bus: bus ?? this.#deps.data, bytes });
+  }
+
+  /** Whether a message has not left yet: with a connection that is away, what waited there is lost. */
+  #waits(message: LaidMessage): boolean {
+    const leaving = this.#leaving.get(message);
+    return leaving?.bus.connected === true && leaving.bytes > leaving.bus.counters().leftBytes;
   }
 
   /**

@@ -56,6 +56,13 @@ test('one device, and the fastest other that has room beside what it runs alread
   expect([found?.strategy, holders(found)]).toEqual(['one-device', [['a', 'd']]]);
 });
 
+test('a device on the hub comes first, unless it takes far longer', () => {
+  const linked = [device('a', 160), device('b', 160)].map((each) => ({ ...each, medium: 'air' }));
+  const near = (mac: number) => holders(fallbackDraft(halo, all, fleetOf(...linked, device('h', 160, mac))));
+  expect(near(1.5)).toEqual([['h', 'a']]);
+  expect(near(3)).toEqual([['a', 'b']]);
+});
+
 test('tiles through the merger where no device has room for all, nothing where there is no room at all', () => {
   const small = fleetOf(device('a', 159), device('b', 110));
   expect(fallbackDraft(halo, all, small)).toBe(parallel);

@@ -4,17 +4,18 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type OpenedModel, openAnalysed } from '../../services/controller/prepare.ts';
-import { type CodecCheck, Planner, type Rehearsed } from '../../services/controller/replan/planner.ts';
+import { type CodecCheck, CodecsRefused } from '../../services/controller/replan/codec-check.ts';
+import { Planner, type Rehearsed } from '../../services/controller/replan/planner.ts';
 import { parseAnnouncement } from '../../services/core/control/documents.ts';
 import type { Device, Fleet } from '../../services/core/planning/cost/fleet.ts';
-import type { Draft } from '../../services/core/planning/draft.ts';
+import type { Draft, RefusedCodec } from '../../services/core/planning/draft.ts';
 import { sameDraft } from '../../services/core/planning/replan/present-draft.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
-import { TilepipeError } from '../../services/core/runtime/errors.ts';
 import type { Plan } from '../../services/core/schema/generated/plan.ts';
 import { announcement } from '../support/announced.ts';
 import { temporaryFolder } from '../support/cluster.ts';
 import { ModelBuilder } from '../support/model-builder.ts';
+import { problem } from '../support/tensors.ts';
 
 const folder = temporaryFolder();
 const blobs = new BlobCache({ folder: folder.path });
@@ -149,6 +150,10 @@ test('a plan whose tiles stay comes with the whole model on two devices, which w
   expect(fallback.tasks.filter(({ kind }) => kind === 'run').map(({ devices }) => devices?.length)).toEqual([
     2,
   ]);
+  // So does one that was drafted elsewhere.
+  const other = planner();
+  other.plan(slow);
+  expect((await other.prepare(draft)).fallback?.digest).toBe(plan.fallback?.digest);
   const document = Buffer.from(JSON.stringify(announcement(plan.plan, {}, fallback)));
   expect(parseAnnouncement(document).fallback?.digest).toBe(plan.fallback?.digest);
 });
@@ -171,7 +176,12 @@ describe('codecs that change values', () => {
     writeFileSync(path, builder.output('t3', 'float32', [1, 64, 8, 8]).encode());
     heavy = await openAnalysed(path, {});
   });
-  const refusal = new TilepipeError('accuracy-refused', 'too much');
+  const refusal = (refused: readonly RefusedCodec[]) => new CodecsRefused('too much', refused);
+  /** All it has of some codecs. */
+  const refusedOf = ({ codecs = {} }: Pick<Draft, 'codecs'>, wanted: readonly string[]) =>
+    Object.entries(codecs).flatMap(([tensor, codec]) =>
+      codec !== 'raw' && wanted.includes(codec) ? [{ tensor, codec }] : [],
+    );
   const lossyOf = ({ codecs = {} }: Pick<Draft, 'codecs'>) => new Set(Object.values(codecs));
   const LOSS = { samples: 3, relativeRms: 0.01, labels: 1, equalLabels: 3 };
   const accepted = ({ codecs = {} }: Pick<Draft, 'codecs'>) => ({
@@ -200,23 +210,37 @@ describe('codecs that change values', () => {
 
   test('are given up one after the other where they lose too much', async () => {
     const halves = checked(async (draft) => {
-      if (lossyOf(draft).has('uint8')) throw refusal;
+      const [first] = refusedOf(draft, ['uint8']);
+      if (first !== undefined) throw refusal([first]);
       return accepted(draft);
     });
-    expect(lossyOf((await halves.settle(slow)).draft)).not.toContain('uint8');
-    const none = checked(() => Promise.reject(refusal));
-    const stale = none.plan(slow);
-    await expect(none.prepare(stale)).rejects.toBe(refusal);
+    expect(lossyOf((await halves.settle(slow)).draft)).toEqual(new Set(['fp16']));
+    const none = checked((draft) => Promise.reject(refusal(refusedOf(draft, ['fp16', 'uint8']))));
+    await expect(none.prepare(none.plan(slow))).rejects.toEqual(problem('accuracy-refused', 'too much'));
     expect(lossyOf((await none.settle(slow)).draft)).toEqual(new Set());
     await expect(checked(() => Promise.reject(new Error('no pictures'))).settle(slow)).rejects.toThrow(
       'no pictures',
     );
   });
 
+  test('one tensor may do without one that others keep', async () => {
+    const [first] = refusedOf(checked(async (draft) => accepted(draft)).plan(slow), ['uint8']);
+    const picky = checked(async (draft) => {
+      const found = refusedOf(draft, ['uint8']).filter(({ tensor }) => tensor === first?.tensor);
+      if (found.length > 0) throw refusal(found);
+      return accepted(draft);
+    });
+    const { codecs = {} } = (await picky.settle(slow)).draft;
+    expect(codecs[first?.tensor ?? '']).not.toBe('uint8');
+    expect(Object.values(codecs)).toContain('uint8');
+  });
+
   test('what a rehearsal learned of them passes on', () => {
     const other = checked(() => Promise.reject(new Error('looked at again')));
     const cuts = { positions: [], devices: [] };
-    other.adopt({ cuts, written: [], outlines: [], checked: { lossy: ['fp16'], drafts: [] } });
-    expect(lossyOf(other.plan(slow))).not.toContain('uint8');
+    const refused = refusedOf(other.plan(slow), ['uint8']);
+    expect(refused).not.toEqual([]);
+    other.adopt({ cuts, written: [], outlines: [], checked: { refused, drafts: [] } });
+    for (const { tensor } of refused) expect(other.plan(slow).codecs?.[tensor]).not.toBe('uint8');
   });
 });

@@ -18,7 +18,7 @@ import { temporaryFolder } from '../support/cluster.ts';
 import { difference, inputFor, runModel } from '../support/graph-reference.ts';
 import { runPlan } from '../support/run-plan.ts';
 
-const RUNS = Math.min(Number(process.env.TILEPIPE_PROPERTY_RUNS ?? 30), 100);
+const RUNS = Math.min(Number(process.env.TILEPIPE_PROPERTY_RUNS ?? 45), 500);
 const SLOWEST = 1000;
 const TOLERANCE = 1e-4;
 

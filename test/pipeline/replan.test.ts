@@ -30,7 +30,7 @@ const NO_GLANCES = {
   want: () => {},
   inDoubt: () => false,
   together: () => false,
-  unsettled: false,
+  unsettled: () => false,
   onGlance: () => () => {},
   onTogether: () => () => {},
 };

@@ -15,6 +15,7 @@ function rig(limits: Partial<{ maxInFlight: number; maxWaiting: number; attempts
       state.ready && reading !== state.unfit
         ? { plan: { digest: state.plan } as AnnouncedPlan, merger: 'merger' }
         : undefined,
+    overtaken: (_, { digest }) => state.ready && digest === 'first' && state.plan === 'second',
     obstacle: () => 'nobody is there',
     begin: (started) => {
       begun.push(started);
@@ -63,6 +64,35 @@ describe('frames under way', () => {
     stream.tick();
     expect(plans()).toEqual(['a first', 'b first', 'b second']);
     expect([begun.at(-1)?.spent, failed]).toEqual([0, []]);
+    expect(stream.causes).toEqual({ 'replayed.overtaken': 1 });
+  });
+
+  test('what began again says nothing of what is usual, and none is moved back to an older plan', () => {
+    const { state, stream, begun } = rig({ maxInFlight: 3 });
+    for (const id of ['a', 'b']) stream.push(frame(id, 90_000));
+    state.now = 1_000;
+    stream.close('a');
+    state.now = 2_900;
+    for (const id of ['c', 'd']) stream.push(frame(id, 90_000));
+    state.plan = 'second';
+    state.now = 3_001;
+    stream.tick();
+    expect(begun.at(-1)).toMatchObject({ frame: { id: 'b' }, plan: { digest: 'second' } });
+    // The result of its first attempt was on its way already.
+    state.now = 3_003;
+    stream.close('b');
+    state.now = 3_050;
+    stream.tick();
+    expect(begun).toHaveLength(5);
+    stream.push(frame('e', 90_000));
+    for (const now of [9_000, 20_000]) {
+      state.plan = now === 9_000 ? 'first' : 'second';
+      state.now = now;
+      stream.tick();
+    }
+    expect(begun.filter(({ frame: { id } }) => id === 'e').map(({ plan }) => plan.digest)).toEqual([
+      'second',
+    ]);
   });
 
   test('one that is no slower than those before it ends on its plan', () => {
@@ -291,6 +321,7 @@ describe('a plan with a fallback', () => {
         );
         return plan && { plan, merger: 'm' };
       },
+      overtaken: (_, { digest }) => digest === 'old' && !state.away.has('halo'),
       obstacle: () => 'nobody is there',
       begin: ({ plan, attempt }) => begun.push([plan.digest, attempt]),
       over: () => {},
@@ -318,11 +349,32 @@ describe('a plan with a fallback', () => {
     ];
     expect(begun).toEqual([...each, ...each, ...each]);
     expect(stream.counters).toMatchObject({ fallback: 6, replayed: 6 });
-    expect(Object.fromEntries(stream.causes)).toEqual({
-      'strip-lost': 2,
-      'device-gone': 1,
-      'wire-invalid': 3,
+    expect(stream.causes).toEqual({
+      'replayed.strip-lost': 2,
+      'fallback.strip-lost': 2,
+      'replayed.device-gone': 1,
+      'fallback.device-gone': 1,
+      'replayed.wire-invalid': 3,
+      'fallback.wire-invalid': 3,
     });
+  });
+
+  test('one that an old plan keeps far longer than those before it begins again on the newest', () => {
+    const { state, stream, begun } = rigged(1);
+    state.away.add('halo');
+    for (const ms of [100, 1_000]) {
+      stream.push(frame(`took ${ms}`, 90_000));
+      state.now += ms;
+      stream.close(`took ${ms}`);
+    }
+    stream.push(frame('a', 90_000));
+    state.away.delete('halo');
+    state.now += 300;
+    stream.tick();
+    expect(begun.at(-1)).toEqual(['old', 1]);
+    state.now += 1;
+    stream.tick();
+    expect(begun.at(-1)).toEqual(['halo', 2]);
   });
 
   test('a lost strip costs no attempt, and without the fallback another plan does', () => {

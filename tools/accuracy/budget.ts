@@ -1,8 +1,12 @@
 /** The accuracy class `budgeted`: how much codecs may lose, and whether a draft keeps to it on sample frames. */
 
 import { type OpenedModel, type PreparableDraft, prepareDraft } from '../../services/controller/prepare.ts';
-import type { CheckedCodecs } from '../../services/controller/replan/planner.ts';
-import { TilepipeError } from '../../services/core/runtime/errors.ts';
+import {
+  type CheckedCodecs,
+  CodecsRefused,
+  type Ranges,
+} from '../../services/controller/replan/codec-check.ts';
+import type { LossyCodec, RefusedCodec } from '../../services/core/planning/draft.ts';
 import type { CodecLoss } from '../../services/core/schema/generated/announcement.ts';
 import type { Plan } from '../../services/core/schema/generated/plan.ts';
 import type { Settings } from '../../services/core/vision/settings.ts';
@@ -32,6 +36,9 @@ export interface BudgetedDeps extends RunnerDeps {
   readonly progress?: (text: string) => void;
 }
 
+/** Samples that codecs are measured on one by one: enough to tell which of them loses most. */
+const ALONE = 7;
+
 export type CheckableDraft = Omit<PreparableDraft, 'ranges'>;
 
 /** Drafts of one model against its uncut run on the same samples, which takes place once. */
@@ -46,13 +53,13 @@ export class CodecBudget {
 
   /**
    * Calibrates the codecs of a draft on the samples, and carries its plan out on the same: its own sub-models, and
-   * between them every piece as it would travel. Rejects with `accuracy-refused` where that loses more than the budget,
+   * between them every piece as it would travel. Rejects with `CodecsRefused` where that loses more than the budget,
    * `config-invalid` where a tensor cannot have its codec.
    */
   async check(draft: CheckableDraft): Promise<CheckedCodecs> {
     const { model, samples, budget, ...runs } = this.#deps;
-    const { codecs = {}, wire = {} } = draft;
-    const lossy = [...Object.values(codecs), ...Object.values(wire)].filter((codec) => !isLossless(codec));
+    const { codecs = {} } = draft;
+    const lossy = lossyOf(draft);
     if (lossy.length === 0) return { ranges: {} };
     const bytes = Object.keys(codecs).filter((tensor) => codecs[tensor] === 'uint8');
     const { ranges } =
@@ -60,12 +67,36 @@ export class CodecBudget {
     const { plan } = await prepareDraft(model, 'samples', { ...draft, ranges }, runs.blobs);
     const accuracy = await this.#measure(plan);
     const excess = overBudget(accuracy, budget);
-    if (excess !== undefined)
-      throw new TilepipeError(
-        'accuracy-refused',
-        `${describe(lossy)}: ${excess} (${accuracy.samples} samples).`,
-      );
-    return { ranges, loss: lossOf(accuracy) };
+    if (excess === undefined) return { ranges, loss: lossOf(accuracy) };
+    const refused = await this.#worstOf(draft, ranges);
+    const without = refused.map(({ tensor, codec }) => `${tensor} without ${codec}`).join(', ');
+    throw new CodecsRefused(
+      `${describe(lossy)}: ${excess} (${accuracy.samples} samples); from now on ${without}.`,
+      refused,
+    );
+  }
+
+  /**
+   * The codecs that lose most, each measured alone, on some of the samples: as many as it takes until what the others lose
+   * together (about the root of the summed squares) is within the budget, and one at least.
+   */
+  async #worstOf(draft: CheckableDraft, ranges: Ranges): Promise<readonly RefusedCodec[]> {
+    const { model, samples, budget, blobs } = this.#deps;
+    const lossy = lossyOf(draft);
+    if (lossy.length < 2) return lossy;
+    const few = samples.slice(0, ALONE);
+    const losses: (RefusedCodec & { readonly relativeRms: number })[] = [];
+    for (const each of lossy) {
+      const { plan } = await prepareDraft(model, 'samples', { ...withOnly(draft, each), ranges }, blobs);
+      const { relativeRms } = await this.#compare(plan, few, `${each.tensor} as ${each.codec}`);
+      losses.push({ ...each, relativeRms });
+    }
+    losses.sort((a, b) => b.relativeRms - a.relativeRms);
+    const restOf = (from: number): number =>
+      Math.hypot(...losses.slice(from).map((each) => each.relativeRms));
+    let count = 1;
+    while (count < losses.length && restOf(count) > budget.relativeRms) count++;
+    return losses.slice(0, count).map(({ tensor, codec }) => ({ tensor, codec }));
   }
 
   /** Plans with the same sub-models and the same transfers lose the same. */
@@ -73,28 +104,34 @@ export class CodecBudget {
     const key = JSON.stringify([plan.models, plan.transfers]);
     const known = this.#measured.get(key);
     if (known !== undefined) return known;
-    const measuring = this.#compare(plan);
+    const measuring = this.#compare(plan, this.#deps.samples, 'the plan');
     this.#measured.set(key, measuring);
     return measuring;
   }
 
-  async #compare(plan: Plan): Promise<Accuracy> {
-    const { samples, settings, ...runs } = this.#deps;
+  async #compare(plan: Plan, samples: readonly Sample[], what: string): Promise<Accuracy> {
+    const { settings, ...runs } = this.#deps;
     const expected = await this.#uncut();
-    const made = await this.#runAll(await openPlan(runs, plan), 'the plan');
+    const made = await this.#runAll(await openPlan(runs, plan), samples, what);
     const compared = new OutputComparison(settings);
     for (const [at, sample] of samples.entries()) compared.add(sample, expected[at] ?? [], made[at] ?? []);
     return compared.result();
   }
 
   #uncut(): Promise<readonly (readonly TensorData[])[]> {
-    const { model, ...runs } = this.#deps;
-    this.#expected ??= openGraph(runs, model.graph).then((runner) => this.#runAll(runner, 'the uncut model'));
+    const { model, samples, ...runs } = this.#deps;
+    this.#expected ??= openGraph(runs, model.graph).then((runner) =>
+      this.#runAll(runner, samples, 'the uncut model'),
+    );
     return this.#expected;
   }
 
-  #runAll(runner: GraphRunner, what: string): Promise<readonly (readonly TensorData[])[]> {
-    const { samples, progress } = this.#deps;
+  #runAll(
+    runner: GraphRunner,
+    samples: readonly Sample[],
+    what: string,
+  ): Promise<readonly (readonly TensorData[])[]> {
+    const { progress } = this.#deps;
     return runSamples(runner, samples, (at) => progress?.(`${what} on sample ${at} of ${samples.length}`));
   }
 }
@@ -121,13 +158,34 @@ export function overBudget(accuracy: Accuracy, budget: AccuracyBudget): string |
     : undefined;
 }
 
+/** The codecs of a draft that change values. */
+function lossyOf({ codecs = {}, wire = {} }: CheckableDraft): RefusedCodec[] {
+  return [...Object.entries(codecs), ...Object.entries(wire)]
+    .filter(([, codec]) => !isLossless(codec))
+    .map(([tensor, codec]) => ({ tensor, codec: codec as LossyCodec }));
+}
+
+/** The draft with one codec that changes values, and those that change none. */
+function withOnly(draft: CheckableDraft, { tensor, codec }: RefusedCodec): CheckableDraft {
+  const { codecs = {}, wire = {} } = draft;
+  const stays = ([name, each]: [string, string]): boolean =>
+    isLossless(each) || (name === tensor && each === codec);
+  return {
+    ...draft,
+    codecs: Object.fromEntries(Object.entries(codecs).filter(stays)),
+    wire: Object.fromEntries(Object.entries(wire).filter(stays)),
+  };
+}
+
 /** Codecs of tensors in words. */
-function describe(lossy: readonly string[]): string {
+function describe(lossy: readonly RefusedCodec[]): string {
   const counts = ['uint8', 'fp16'].flatMap((codec) => {
-    const { length } = lossy.filter((each) => each === codec);
+    const { length } = lossy.filter((each) => each.codec === codec);
     return length === 0 ? [] : [`${length} ${length === 1 ? 'tensor' : 'tensors'} as ${codec}`];
   });
-  return [...counts, ...(lossy.includes('jpeg') ? ['the input as JPEG'] : [])].join(', ');
+  return [...counts, ...(lossy.some(({ codec }) => codec === 'jpeg') ? ['the input as JPEG'] : [])].join(
+    ', ',
+  );
 }
 
 function percent(share: number): string {

@@ -1,11 +1,11 @@
 /** Plans whose codecs change values: what they lose is measured on sample frames, and less of them used until it is little enough. */
 
 import type { OpenedModel } from '../../services/controller/prepare.ts';
+import { CodecsRefused } from '../../services/controller/replan/codec-check.ts';
 import type { Wanted } from '../../services/core/planning/advise/alternatives.ts';
 import type { Fleet } from '../../services/core/planning/cost/fleet.ts';
 import { type SearchSpace, search, type WireOptions } from '../../services/core/planning/search/search.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
-import { asTilepipeError } from '../../services/core/runtime/errors.ts';
 import { cacheFolder } from '../../services/core/runtime/paths.ts';
 import type { CodecLoss } from '../../services/core/schema/generated/announcement.ts';
 import { type AccuracyBudget, CodecBudget } from '../accuracy/budget.ts';
@@ -32,15 +32,8 @@ export interface MeasuredLoss extends CodecLoss {
   readonly refused: readonly string[];
 }
 
-/** Codecs tried, those that save most first; the last change no value. */
-export const LEVELS: readonly NonNullable<WireOptions['lossy']>[] = [
-  ['fp16', 'uint8', 'jpeg'],
-  ['fp16', 'uint8'],
-  ['fp16'],
-  [],
-];
 /** How tensors may travel before anything is measured and refused. */
-export const UNMEASURED: WireOptions = { lossy: LEVELS[0] ?? [] };
+export const UNMEASURED: WireOptions = { lossy: ['fp16', 'uint8', 'jpeg'] };
 /** Samples that are deflated: the ratio hardly differs between them. */
 const MOST_DEFLATED = 4;
 
@@ -55,23 +48,21 @@ export async function withinBudget(input: BudgetInput): Promise<{ wire: WireOpti
     const deps = { executor, blobs };
     const few = samples.slice(0, MOST_DEFLATED);
     const { ratios } = await calibrate(deps, model.graph, tensorsAtCuts(space), few, { ratios: true });
-    const refused: string[] = [];
-    const levels = lossy ? LEVELS : LEVELS.slice(-1);
+    const reasons: string[] = [];
     const checked = new CodecBudget({ ...deps, model, samples, settings, budget, progress });
-    for (const level of levels) {
-      const wire = { lossy: level, ratios };
+    let wire: WireOptions = { ...(lossy ? UNMEASURED : {}), ratios };
+    for (;;) {
       const { best } = search(space, fleet, { ...wanted, wire });
       try {
         const { loss = { samples: samples.length, relativeRms: 0 } } = await checked.check(best);
-        return { wire, loss: { ...loss, refused } };
+        return { wire, loss: { ...loss, refused: reasons } };
       } catch (error) {
-        const { code, message } = asTilepipeError(error);
-        if (code !== 'accuracy-refused') throw error;
-        refused.push(message);
+        if (!(error instanceof CodecsRefused)) throw error;
+        reasons.push(error.message);
+        // Every refusal is of a codec the plan had, so that there is an end to them.
+        wire = { ...wire, refused: [...(wire.refused ?? []), ...error.refused] };
       }
     }
-    // The last level changes no value, so that it is never refused.
-    return { wire: { ratios }, loss: { samples: samples.length, relativeRms: 0, refused } };
   });
 }
 

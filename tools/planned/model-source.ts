@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path';
 import { type OpenedModel, openAnalysed } from '../../services/controller/prepare.ts';
-import type { CodecCheck } from '../../services/controller/replan/planner.ts';
+import type { CodecCheck } from '../../services/controller/replan/codec-check.ts';
 import type { BlobCache } from '../../services/core/runtime/blobs.ts';
 import type { Pipeline } from '../../services/core/schema/generated/pipeline.ts';
 import { type AccuracyBudget, CodecBudget, DEFAULT_BUDGET } from '../accuracy/budget.ts';

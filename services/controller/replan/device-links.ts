@@ -6,6 +6,8 @@ import type { LinkGlances } from './link-glances.ts';
 
 /** Links are looked at as long as a dispatcher told of tasks within this time: a frame may take longer than a moment. */
 const FLOWING_MS = 10_000;
+/** Answers may wait to be read where it was not looked for so long: the hub was busy, and they are not late. */
+const BUSY_MS = 1_000;
 /** And where no task has told of their medium for so long. */
 const UNTOLD_MS = 2_000;
 
@@ -15,7 +17,7 @@ export interface DeviceLinksDeps {
     LinkGlances,
     'want' | 'inDoubt' | 'together' | 'unsettled' | 'onGlance' | 'onTogether'
   >;
-  readonly replanner: Pick<Replanner, 'factors' | 'hubUnknown' | 'linkSeen' | 'hubSeen'>;
+  readonly replanner: Pick<Replanner, 'factors' | 'hubUnknown' | 'linkSeen' | 'hubSeen' | 'suspects'>;
   /** As profiled. */
   readonly fleet: () => Fleet;
   /** Ids of the workers that are online. */
@@ -31,6 +33,7 @@ export class DeviceLinks {
   /** When tasks were last told of; and by medium, when the ways of any were. */
   #flowedAt = Number.NEGATIVE_INFINITY;
   readonly #toldAt = new Map<string, number>();
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #unhear: readonly (() => void)[] = [];
 
   constructor(deps: DeviceLinksDeps) {
@@ -63,16 +66,20 @@ export class DeviceLinks {
     this.#toldAt.set(medium ?? '', this.#deps.now());
   }
 
-  /** Has links looked at that no task tells of; to be called now and then. */
+  /** Has links looked at that no task tells of, or that may have changed; to be called now and then. */
   look(): void {
     const now = this.#deps.now();
-    if (now - this.#flowedAt > FLOWING_MS) return;
+    const busy = now - this.#lookedAt > BUSY_MS;
+    this.#lookedAt = now;
+    if (busy || now - this.#flowedAt > FLOWING_MS) return;
+    const { glances, replanner } = this.#deps;
     const online = new Set(this.#deps.online());
     for (const { id, medium = '' } of this.#deps.fleet().devices) {
       const toldAt = this.#toldAt.get(medium) ?? Number.NEGATIVE_INFINITY;
       const bytesPerMs = this.#carries(id);
-      if (bytesPerMs === undefined || !online.has(id) || now - toldAt < UNTOLD_MS) continue;
-      this.#deps.glances.want(id, bytesPerMs);
+      if (bytesPerMs === undefined || !online.has(id)) continue;
+      if (glances.unsettled([id]) || replanner.suspects(id) || now - toldAt >= UNTOLD_MS)
+        glances.want(id, bytesPerMs);
     }
   }
 
@@ -84,14 +91,14 @@ export class DeviceLinks {
   /** Whether it is known what all links carry, the hub's own among them, or was waited for long enough. */
   get settled(): boolean {
     const { glances, replanner, online } = this.#deps;
-    if (glances.unsettled) return false;
-    if (!replanner.hubUnknown) return true;
     const links = new Map(
       online().flatMap((id) => {
         const bytesPerMs = this.#carries(id);
         return bytesPerMs === undefined ? [] : [[id, bytesPerMs] as const];
       }),
     );
+    if (glances.unsettled(links.keys())) return false;
+    if (!replanner.hubUnknown) return true;
     return links.size < 2 || !glances.together(links);
   }
 

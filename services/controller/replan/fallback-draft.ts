@@ -6,6 +6,11 @@ import type { Draft, DraftBlock } from '../../core/planning/draft.ts';
 
 /** Devices that hold the whole model, where they can: whichever is gone, the other is there. */
 const HOLDERS = 2;
+/**
+ * A device on the hub comes first unless it takes so many times as long: what fails a plan is a link that has become slow
+ * more often than anything else, and a device without one answers whatever has become of theirs.
+ */
+const SLOWER = 2;
 
 /**
  * Of the best drafts of other strategies, the best first, the one that stands in for `draft`: all of the model on one
@@ -30,19 +35,29 @@ function fitsBeside({ predicted }: Draft, device: Device, bytes: number | undefi
   return own + bytes - workingBytes(device) <= device.memoryBytes;
 }
 
-/** The same on the fastest devices that have room for it, its own first. */
+/** The same on its own devices and the fastest others that have room for it. */
 function withHolders(draft: Draft, one: Draft, fleet: Fleet): Draft {
-  const own = new Set(one.blocks.flatMap(({ parts }) => parts.flatMap(({ devices }) => devices)));
+  const ids = new Set(one.blocks.flatMap(({ parts }) => parts.flatMap(({ devices }) => devices)));
+  const own = fleet.devices.filter(({ id }) => ids.has(id));
   const more = fleet.devices
-    .filter((device) => !own.has(device.id) && fitsBeside(draft, device, bytesOf(one.blocks, device)))
-    .sort((a, b) => msOf(one.blocks, a) - msOf(one.blocks, b))
-    .slice(0, HOLDERS - own.size)
-    .map(({ id }) => id);
+    .filter((device) => !ids.has(device.id) && fitsBeside(draft, device, bytesOf(one.blocks, device)))
+    .sort((a, b) => msOf(one.blocks, a) - msOf(one.blocks, b));
+  const ownMs = Math.max(...own.map((device) => msOf(one.blocks, device)));
+  const near = own.some(isNear)
+    ? undefined
+    : more.find((device) => isNear(device) && msOf(one.blocks, device) < SLOWER * ownMs);
+  const before = near === undefined ? [] : [near.id];
+  const others = more.filter((device) => device !== near).map(({ id }) => id);
+  const after = others.slice(0, Math.max(0, HOLDERS - ids.size - before.length));
   const blocks = one.blocks.map((block) => ({
     ...block,
-    parts: block.parts.map((part) => ({ ...part, devices: [...part.devices, ...more] })),
+    parts: block.parts.map((part) => ({ ...part, devices: [...before, ...part.devices, ...after] })),
   }));
   return { ...one, blocks };
+}
+
+function isNear({ medium }: Device): boolean {
+  return medium === undefined;
 }
 
 function bytesOf(blocks: readonly DraftBlock[], device: Device): number {

@@ -36,12 +36,20 @@ const MOST_BYTES = 131_072;
 const EVERY_MS = { slow: 2_000, fast: 8_000 };
 /** So many times faster or slower is a change. */
 const CHANGED = 1.5;
+/** So many times faster or slower than it is taken for is another link: the others may be others as well. */
+const ANOTHER = 4;
 /** An answer may be lost. */
 const LOST_MS = 20_000;
-/** An answer that has not come after so long says at every further look how much the link carries at most. */
+/**
+ * An answer that has not come after so long says at every further look how much the link carries at most; it is taken to
+ * need as long again, for to take a link for too slow costs little.
+ */
 const LATE_MS = 1_000;
+const STILL = 2;
 
-/** One that is out for longer does not keep the next waiting. */
+/** One that is out for so long says enough: whatever it carries is next to nothing beside what it was asked with. */
+const HOPELESS_MS = 1_500;
+/** One that is out for longer does not keep the others waiting. */
 const ALONE_MS = 3 * EACH_WAY_MS;
 /** An answer says how the link is for so long. */
 const LATELY_MS = 500;
@@ -49,24 +57,26 @@ const LATELY_MS = 500;
 const SETTLE_MS = 5_000;
 /** Then it may be for so long, though links change all the time. */
 const FREE_MS = 2_000;
-/** Looks at all links at once: for how long their answers are waited for, and how often there is one at most. */
-const TOGETHER_MS = { wait: 2_000, every: 10_000 };
+/** Looks at all links at once: for how long each one's answer is waited for, and all of them at least; how often there is one. */
+const TOGETHER_MS = { each: 3 * EACH_WAY_MS, least: 2_000, every: 10_000 };
 
 interface Looked {
   readonly bytesPerMs: number;
   /** When it may be asked for again. */
   readonly next: number;
-  /** What it was asked with, and when; undefined once it has answered. */
-  readonly asked?: { readonly bytes: number; readonly at: number };
+  /** What it was asked with, when, and among how many at once; undefined once it has answered. */
+  readonly asked?: { readonly bytes: number; readonly at: number; readonly among: number };
   /** When it answered last. */
   readonly answeredAt?: number;
-  /** It has changed, or another has, and the look that says how it is now has not been answered yet. */
+  /** It is asked again at once: it has changed, or is not what it is taken for. */
   readonly unsure?: boolean;
+  /** And what it said has been told. */
+  readonly confirming?: boolean;
 }
 
 /** A look at all links at once. */
 interface Together {
-  readonly at: number;
+  readonly until: number;
   readonly waiting: Set<string>;
   /** Of the answers so far. */
   bytes: number;
@@ -77,8 +87,10 @@ export class LinkGlances {
   readonly #deps: LinkGlancesDeps;
   readonly #looked = new Map<string, Looked>();
   readonly #listeners = new Set<GlanceListener>();
-  /** Devices whose turn has not come, and what their links are taken to carry. */
-  readonly #turns = new Map<string, number>();
+  /** By device, what its link is taken to carry. */
+  readonly #taken = new Map<string, number>();
+  /** Devices whose turn has not come. */
+  readonly #turns = new Set<string>();
   readonly #togetherListeners = new Set<(bytesPerMs: number) => void>();
   #together: Together | undefined;
   #togetherAt = Number.NEGATIVE_INFINITY;
@@ -114,56 +126,79 @@ export class LinkGlances {
     return () => this.#togetherListeners.delete(listener);
   }
 
-  /** Whether links are changing, and not all of them have said how they are now. Never for longer than some seconds. */
-  get unsettled(): boolean {
+  /**
+   * Whether links are changing, and not all of these devices' have said how they are now: they are to be looked at. Never
+   * for longer than some seconds.
+   */
+  unsettled(devices: Iterable<string>): boolean {
     const now = this.#deps.now();
     if (now >= this.#changingAt + SETTLE_MS) return false;
-    const looking = [...this.#looked.values()].some(({ unsure, asked }) => unsure || asked !== undefined);
-    return looking || this.#turns.size > 0;
+    return [...devices].some((device) => !this.#hasSaid(device, now));
+  }
+
+  /** Whether a link has said how it is since links began to change, be it by saying nothing. */
+  #hasSaid(device: string, now: number): boolean {
+    const { asked, answeredAt, unsure } = this.#looked.get(device) ?? {};
+    if (asked !== undefined && now - asked.at >= HOPELESS_MS) return true;
+    return !unsure && answeredAt !== undefined && answeredAt >= this.#changingAt;
   }
 
   /**
-   * Has several links looked at at once, `links` being what each is taken to carry, unless that was done lately or one of them
-   * is being looked at. Returns whether answers are waited for.
+   * Has several links looked at at once, `links` being what each is taken to carry, unless that was done lately or a link is
+   * being looked at. Returns whether answers are waited for.
    */
   together(links: ReadonlyMap<string, number>): boolean {
     const at = this.#deps.now();
-    if (this.#together !== undefined && at - this.#together.at >= TOGETHER_MS.wait) this.#endTogether();
+    if (this.#together !== undefined && at >= this.#together.until) this.#endTogether();
     if (this.#together !== undefined) return true;
-    if (at - this.#togetherAt < TOGETHER_MS.every || this.#isLooking(at)) return false;
+    if (at - this.#togetherAt < TOGETHER_MS.every) return false;
+    const isOut = ({ asked }: Looked): boolean => asked !== undefined && at - asked.at < HOPELESS_MS;
+    // One that still waits for its answer would only wait longer.
+    const free = [...links].filter(([device]) => this.#looked.get(device)?.asked === undefined);
+    if (free.length < 2 || [...this.#looked.values()].some(isOut)) return false;
+    const until = at + Math.max(TOGETHER_MS.least, TOGETHER_MS.each * free.length);
     this.#togetherAt = at;
-    this.#together = { at, waiting: new Set(links.keys()), bytes: 0, longestMs: 0 };
-    for (const [device, bytesPerMs] of links) {
+    this.#together = { until, waiting: new Set(free.map(([device]) => device)), bytes: 0, longestMs: 0 };
+    for (const [device, bytesPerMs] of free) {
       const known = this.#looked.get(device) ?? { bytesPerMs, next: at };
-      this.#ask(device, known, at);
+      this.#ask(device, known, at, free.length);
     }
     return true;
   }
 
   /** Has a device's link looked at, unless that was done just now; `bytesPerMs` is what it is taken to carry. */
   want(device: string, bytesPerMs: number): void {
+    this.#taken.set(device, bytesPerMs);
+    this.#want(device, bytesPerMs);
+  }
+
+  #want(device: string, bytesPerMs: number): void {
     const known = this.#looked.get(device) ?? { bytesPerMs, next: Number.NEGATIVE_INFINITY };
     const at = this.#deps.now();
     if (at < known.next) {
-      if (known.asked !== undefined && at - known.asked.at >= LATE_MS) {
-        if (known.answeredAt !== undefined) this.#unsettle(device, at);
-        this.#tell(device, (2 * known.asked.bytes) / (at - known.asked.at));
+      const { bytes, at: askedAt, among } = known.asked ?? { bytes: 0, at, among: 1 };
+      if (at - askedAt >= LATE_MS * among) {
+        const most = (2 * bytes * among) / (STILL * (at - askedAt));
+        if (most * ANOTHER < bytesPerMs) this.#unsettle(device, at);
+        this.#tell(device, most);
       }
       return;
     }
-    if (this.#isLooking(at)) this.#turns.set(device, bytesPerMs);
+    if (this.#isLooking(at)) this.#turns.add(device);
     else this.#ask(device, known, at);
   }
 
-  /** Whether a link is being looked at, by which the hub's is busy. */
+  /** Whether a link is being looked at, by which the hub's is busy; where one is late already, little of it is. */
   #isLooking(at: number): boolean {
-    return [...this.#looked.values()].some(({ asked }) => asked !== undefined && at - asked.at < ALONE_MS);
+    const out = [...this.#looked.values()].flatMap(({ asked }) => (asked === undefined ? [] : at - asked.at));
+    const lately = out.filter((ms) => ms < SETTLE_MS);
+    return lately.length > 0 && lately.every((ms) => ms < ALONE_MS);
   }
 
-  #ask(device: string, known: Looked, at: number): void {
+  #ask(device: string, known: Looked, at: number, among = 1): void {
     const { control, topics, log } = this.#deps;
     const bytes = Math.round(Math.min(MOST_BYTES, Math.max(LEAST_BYTES, EACH_WAY_MS * known.bytesPerMs)));
-    this.#looked.set(device, { ...known, next: at + LOST_MS, asked: { bytes, at } });
+    this.#looked.set(device, { ...known, next: at + LOST_MS, asked: { bytes, at, among } });
     const request = Buffer.from(JSON.stringify({ format: 1, bytes }));
     control
       .publish(topics.build('glance', { id: device }), request)
@@ -190,25 +225,38 @@ export class LinkGlances {
     const change = Math.max(bytesPerMs / known.bytesPerMs, known.bytesPerMs / bytesPerMs);
     const most = bytes === MOST_BYTES;
     const everyMs = most ? EVERY_MS.fast : EVERY_MS.slow;
-    const again = (tooFast && !most) || change > CHANGED;
+    const isMore = tooFast && !most;
+    const taken = this.#taken.get(device) ?? bytesPerMs;
+    // Where it is not what it is taken for, a second look at once tells whether that was an accident.
+    const isOther = bytesPerMs > CHANGED * taken || (!tooFast && taken > CHANGED * bytesPerMs);
+    const again = isMore || change > CHANGED || (isOther && !known.confirming);
     const at = now();
-    if (this.#together?.waiting.delete(device)) {
+    if (known.asked !== undefined && known.asked.among > 1) {
       // What it shared the hub's link with says nothing of its own.
-      this.#together.bytes += 2 * bytes;
-      this.#together.longestMs = Math.max(this.#together.longestMs, ms);
       this.#looked.set(device, { bytesPerMs: known.bytesPerMs, next: at + everyMs, answeredAt: at });
-      if (this.#together.waiting.size === 0) this.#endTogether();
+      this.#answeredTogether(device, bytes, ms);
       return;
     }
     const next = again ? at : at + everyMs;
-    this.#looked.set(device, { bytesPerMs, next, answeredAt: at, unsure: again });
-    if (change > CHANGED && !(tooFast && known.answeredAt === undefined)) this.#unsettle(device, at);
-    if (again) this.#turns.set(device, bytesPerMs);
+    const confirming = again && !isMore;
+    this.#looked.set(device, { bytesPerMs, next, answeredAt: at, unsure: again, confirming });
+    if (bytesPerMs > ANOTHER * taken || (!tooFast && taken > ANOTHER * bytesPerMs))
+      this.#unsettle(device, at);
+    if (again) this.#turns.add(device);
     if (!tooFast || most) this.#tell(device, tooFast ? Number.POSITIVE_INFINITY : bytesPerMs);
     const [turn] = this.#turns;
     if (turn === undefined || this.#isLooking(at)) return;
-    this.#turns.delete(turn[0]);
-    this.want(...turn);
+    this.#turns.delete(turn);
+    this.#want(turn, this.#taken.get(turn) ?? bytesPerMs);
+  }
+
+  /** In time, or too late to count. */
+  #answeredTogether(device: string, bytes: number, ms: number): void {
+    const together = this.#together;
+    if (!together?.waiting.delete(device)) return;
+    together.bytes += 2 * bytes;
+    together.longestMs = Math.max(together.longestMs, ms);
+    if (together.waiting.size === 0) this.#endTogether();
   }
 
   /** Those that have answered so far carried that much at least. */
@@ -225,7 +273,7 @@ export class LinkGlances {
     this.#changingAt = at;
     for (const [other, known] of this.#looked)
       if (other !== device && known.asked === undefined && known.answeredAt !== undefined)
-        this.#looked.set(other, { ...known, next: at, unsure: true });
+        this.#looked.set(other, { ...known, next: at });
   }
 
   #tell(device: string, bytesPerMs: number): void {

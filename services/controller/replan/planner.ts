@@ -1,9 +1,8 @@
 /** What a re-planning needs of the planner: search, prediction and preparation of one model on changing fleets. */
 
 import { setImmediate } from 'node:timers/promises';
-import type { CutCodec, ValueRange } from '../../core/graph/cut-codecs.ts';
 import type { Fleet } from '../../core/planning/cost/fleet.ts';
-import type { Draft } from '../../core/planning/draft.ts';
+import type { Draft, LossyCodec, RefusedCodec } from '../../core/planning/draft.ts';
 import { type Cuts, KnownCuts } from '../../core/planning/replan/known-cuts.ts';
 import { likelyFleets, nearbyFleets } from '../../core/planning/replan/likely-fleets.ts';
 import { sameDraft } from '../../core/planning/replan/present-draft.ts';
@@ -13,10 +12,10 @@ import { simulate } from '../../core/planning/simulate/simulate.ts';
 import type { BlobCache } from '../../core/runtime/blobs.ts';
 import { monotonicMs } from '../../core/runtime/clock.ts';
 import { TilepipeError } from '../../core/runtime/errors.ts';
-import type { CodecLoss } from '../../core/schema/generated/announcement.ts';
 import { isLossless } from '../../core/wire/codecs.ts';
 import { type OpenedModel, type PreparedPlan, prepareDraft } from '../prepare.ts';
 import { type WrittenModel, WrittenModels } from '../written-models.ts';
+import { type CheckedCodecs, type CodecCheck, CodecsRefused } from './codec-check.ts';
 import { fallbackDraft } from './fallback-draft.ts';
 import { type PackedDraft, packed, unpacked } from './packed-draft.ts';
 import type { ReplanOptions } from './replanning.ts';
@@ -34,25 +33,9 @@ export interface PlannerOptions {
   readonly check?: CodecCheck;
 }
 
-export type Ranges = Readonly<Record<string, ValueRange>>;
-
-/** What sample frames say of a draft. */
-export interface CheckedCodecs {
-  /** Of the tensors that sub-models write as bytes. */
-  readonly ranges: Ranges;
-  /** Absent where no codec changes a value. */
-  readonly loss?: CodecLoss;
-}
-
-/** Carries a draft out on sample frames. Rejects with `accuracy-refused`. */
-export type CodecCheck = (draft: Draft) => Promise<CheckedCodecs>;
-
-type Lossy = Exclude<CutCodec, 'raw'> | 'jpeg';
-
 /** What sample frames have said so far. */
 export interface Checked {
-  /** Codecs not refused yet. */
-  readonly lossy: readonly Lossy[];
+  readonly refused: readonly RefusedCodec[];
   /** By what `checkKey` makes of a draft. */
   readonly drafts: readonly (readonly [key: string, checked: CheckedCodecs])[];
 }
@@ -91,8 +74,7 @@ const WRITE_MS = 1e-4;
 /** Rehearsed plans that are compared with the best when links change. */
 const REHEARSED = 6;
 
-/** Codecs that may be refused, the last of them first: it loses most. */
-const LOSSY: readonly Lossy[] = ['fp16', 'uint8', 'jpeg'];
+const LOSSY: readonly LossyCodec[] = ['fp16', 'uint8', 'jpeg'];
 
 export class Planner {
   readonly #options: PlannerOptions;
@@ -101,11 +83,13 @@ export class Planner {
   readonly #checked = new Map<string, CheckedCodecs>();
   /** Of each draft found: what else there was, and for which fleet. */
   readonly #found = new WeakMap<Draft, { readonly others: readonly Draft[]; readonly fleet: Fleet }>();
+  /** The same of the best plan made last: for drafts made elsewhere. */
+  #latest: { readonly others: readonly Draft[]; readonly fleet: Fleet } | undefined;
   /** The plans rehearsed, for the fleet as it was and for what may become of it. */
   #rehearsed: readonly Draft[] = [];
   /** Of the last look at sample frames. */
   #checkMs = CHECK_MS;
-  #lossy: readonly Lossy[];
+  #refused: readonly RefusedCodec[] = [];
   /** The first plan, and the fleet it is for. */
   #settled: { readonly fleet: Fleet; readonly draft: Draft } | undefined;
   /** The cuts between which all is known of blocks. */
@@ -113,7 +97,6 @@ export class Planner {
 
   constructor(options: PlannerOptions) {
     this.#options = options;
-    this.#lossy = options.check === undefined ? [] : LOSSY;
     // Where another process rehearses, hardly any of it is ever asked for.
     this.#all = lazySpace(options.model.graph, options.model.analysis);
     this.#cuts = new KnownCuts(this.#all);
@@ -126,7 +109,9 @@ export class Planner {
   /** The best plan for a fleet: among all cuts for devices that are new, else among those known. Throws `plan-impossible`. */
   readonly plan = (fleet: Fleet): Draft => {
     const known = this.#cuts.spaceFor(fleet);
-    return (known === undefined ? this.#survey(fleet) : this.#search(known, fleet)).best;
+    const { best } = known === undefined ? this.#survey(fleet) : this.#search(known, fleet);
+    this.#latest = this.#found.get(best);
+    return best;
   };
 
   /** Both the running plan and the new one by the simulator, so that what it gets wrong it gets wrong for both. */
@@ -142,14 +127,14 @@ export class Planner {
 
   /**
    * With its fallback, where it needs one that fits. Rejects with `accuracy-refused` where the draft's codecs lose too much;
-   * later plans use fewer of them.
+   * later plans do without those that lose most.
    */
   readonly prepare = async (draft: Draft): Promise<PreparedPlan> => {
     const { model, pipeline, blobs } = this.#options;
     const { ranges, loss } = await this.#check(draft);
     const written = await prepareDraft(model, pipeline, { ...draft, ranges }, blobs);
     const prepared = loss === undefined ? written : { ...written, loss };
-    const { others = [], fleet } = this.#found.get(draft) ?? {};
+    const { others = [], fleet } = this.#found.get(draft) ?? this.#latest ?? {};
     const second = fleet && fallbackDraft(draft, others.map(exact), fleet);
     if (second === undefined) return prepared;
     const fallback = await prepareDraft(model, pipeline, second, blobs);
@@ -233,7 +218,7 @@ export class Planner {
 
   #tell({ alternatives }: SearchResult, told: RehearseOptions['told'], best?: Draft): void {
     const outlines = alternatives.map(({ blocks: _, ...outline }) => outline);
-    const checked = { lossy: this.#lossy, drafts: [...this.#checked] };
+    const checked = { refused: this.#refused, drafts: [...this.#checked] };
     const known = { cuts: this.#cuts.cuts, written: this.#written.entries() };
     told?.({ ...known, outlines, checked, ...(best === undefined ? {} : { best: packed(best) }) });
   }
@@ -244,7 +229,7 @@ export class Planner {
     const before = fleet && this.#cuts.spaceFor(fleet);
     this.#cuts.adopt(cuts);
     this.#written.adopt(written);
-    this.#lossy = this.#lossy.filter((codec) => checked.lossy.includes(codec));
+    this.#refuse(checked.refused);
     for (const [key, known] of checked.drafts) this.#checked.set(key, known);
     if (best !== undefined) this.#keep(unpacked(best, this.#options.model.graph));
     // No more cuts have come: what lies between them is worked out now, not when a device has become slow.
@@ -254,7 +239,7 @@ export class Planner {
     this.#possible(fleet, before);
   }
 
-  /** Every refusal leaves fewer codecs to search with, at last none that could be refused. */
+  /** Every refusal leaves fewer codecs to search with, at last none. */
   async #kept(
     find: () => Draft | undefined,
   ): Promise<{ readonly draft: Draft; readonly plan: PreparedPlan } | undefined> {
@@ -264,7 +249,7 @@ export class Planner {
       try {
         return { draft, plan: await this.prepare(draft) };
       } catch (error) {
-        if (!(error instanceof TilepipeError) || error.code !== 'accuracy-refused') throw error;
+        if (!(error instanceof CodecsRefused)) throw error;
       }
     }
   }
@@ -289,7 +274,7 @@ export class Planner {
 
   /** Whether no sample frames need be looked at for it, whatever they say. */
   #isChecked(draft: Draft): boolean {
-    return this.#options.check === undefined || lossyOf(draft).length === 0;
+    return this.#options.check === undefined || isExact(draft);
   }
 
   async #check(draft: Draft): Promise<CheckedCodecs> {
@@ -305,10 +290,16 @@ export class Planner {
       this.#checked.set(key, checked);
       return checked;
     } catch (error) {
-      const worst = lossyOf(draft).at(-1);
-      this.#lossy = this.#lossy.filter((codec) => codec !== worst);
+      if (error instanceof CodecsRefused) this.#refuse(error.refused);
       throw error;
     }
+  }
+
+  #refuse(refused: readonly RefusedCodec[]): void {
+    const known = new Map(
+      [...this.#refused, ...refused].map((each) => [`${each.codec} ${each.tensor}`, each]),
+    );
+    this.#refused = [...known.values()];
   }
 
   get #written(): WrittenModels {
@@ -331,9 +322,10 @@ export class Planner {
     const found = search(space, fleet, {
       objective,
       ...(inFlight === undefined ? {} : { inFlight }),
-      ...(this.#lossy.length === 0 ? {} : { wire: { lossy: this.#lossy } }),
+      ...(this.#options.check === undefined ? {} : { wire: { lossy: LOSSY, refused: this.#refused } }),
     });
-    this.#found.set(found.best, { others: found.alternatives, fleet });
+    for (const each of [found.best, ...found.alternatives])
+      this.#found.set(each, { others: found.alternatives, fleet });
     return found;
   }
 }
@@ -355,8 +347,6 @@ function exact({ codecs: _, wire = {}, ...draft }: Draft): Draft {
   };
 }
 
-/** Codecs of a draft that change values, in the order of `LOSSY`. */
-function lossyOf({ codecs = {}, wire = {} }: Draft): readonly Lossy[] {
-  const used = new Set<string>([...Object.values(codecs), ...Object.values(wire)]);
-  return LOSSY.filter((codec) => used.has(codec));
+function isExact({ codecs = {}, wire = {} }: Draft): boolean {
+  return [...Object.values(codecs), ...Object.values(wire)].every(isLossless);
 }

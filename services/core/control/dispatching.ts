@@ -196,6 +196,11 @@ export class Dispatching {
     return undefined;
   }
 
+  /** Why no worker is ready for it, for people. */
+  nobodyFor(plan: AnnouncedPlan, task: Task): string {
+    return this.#dispatcher.nobodyFor(this.#placementsOf(plan).get(task.id) as TaskPlacement);
+  }
+
   /** Whether every task of a plan has a worker that is ready for it. */
   canRun(plan: AnnouncedPlan): boolean {
     return this.orphanOf(plan) === undefined;

@@ -42,15 +42,15 @@ function library(): Promise<SharpConstructor> {
 }
 
 /**
- * The picture file of a uint8 tensor, or undefined where its shape is no picture's: `png` and `webp` keep every value,
- * `jpeg` nearly (quality 95).
+ * The picture file of a uint8 tensor, or undefined where its shape is none of such a picture: `png` and `webp` keep every
+ * value, `jpeg` nearly (quality 95).
  */
 export async function pictureOf(
   elements: Uint8Array,
   shape: readonly number[],
   codec: PictureCodec,
 ): Promise<Buffer | undefined> {
-  const layout = pictureLayout(shape);
+  const layout = pictureLayout(shape, codec);
   if (layout === undefined) return undefined;
   const { width, height, channels } = layout;
   const sharp = await library();
@@ -69,7 +69,7 @@ export async function withPicturesRead(message: Message): Promise<Message> {
 }
 
 async function read({ name, dtype, shape, bytes }: TensorData, picture: PictureCodec): Promise<TensorData> {
-  const layout = pictureLayout(shape) as PictureLayout;
+  const layout = pictureLayout(shape, picture) as PictureLayout;
   const { width, height, channels } = layout;
   if (MARKS[picture].some((byte, i) => bytes[i] !== byte))
     throw new WireError('codec', `${name} is no ${picture}`);

@@ -227,6 +227,11 @@ export class Dispatcher<T> {
     return this.#crew.candidates(placement).length > 0;
   }
 
+  /** Why there is none, for people. */
+  nobodyFor(placement: Placement): string {
+    return this.#crew.nobodyFor(placement);
+  }
+
   /** Items that have not ended. */
   get size(): number {
     return this.#items.size;

@@ -6,7 +6,7 @@ import { MAX_RANK } from '../tensor/copy.ts';
 import { contains, extents, intersect, type Range, type Region, volume, whole } from '../tensor/region.ts';
 import { CODEC_NAMES, CODECS, isLossless, isPictureCodec, valueCodec } from '../wire/codecs.ts';
 import { MAX_TENSORS } from '../wire/limits.ts';
-import { pictureLayout } from '../wire/picture.ts';
+import { MOST_SIDE, pictureLayout } from '../wire/picture.ts';
 
 type Task = Plan['tasks'][number];
 type Transfer = Plan['transfers'][number];
@@ -151,8 +151,11 @@ function checkCodec(
     fail(where, `codec ${codec} is for float32, "${tensor}" is ${dtype}`);
   if (!isPictureCodec(codec)) return;
   if (from.kind !== 'source') fail(where, `codec ${codec} is for what the source supplies`);
-  if (dtype !== 'uint8' || pictureLayout(extents(region)) === undefined)
-    fail(where, `codec ${codec} is for uint8 of 1 or 3 channels, not ${show(region)} of ${dtype}`);
+  if (dtype !== 'uint8' || pictureLayout(extents(region), codec) === undefined)
+    fail(
+      where,
+      `codec ${codec} is for uint8 of 1 or 3 channels, sides up to ${MOST_SIDE[codec]}, not ${show(region)} of ${dtype}`,
+    );
 }
 
 /** A worker's own broker carries what that worker gathers, and nothing else. */

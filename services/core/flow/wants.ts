@@ -27,6 +27,17 @@ interface Waiting {
   asked: number;
 }
 
+/** Of a task: the wait in force when it was last asked for. No shorter one begins for so many waits that need no asking. */
+interface Hold {
+  readonly ms: number;
+  readonly waits: number;
+}
+
+/**
+ * Waits after one that was given up: asking did not help, so whoever was asked is slow, now and then at least, and would be
+ * given up each time.
+ */
+const HELD_WAITS = 64;
 /** Milliseconds that are waited where nothing is known yet: sub-models may still be loading. */
 const FIRST_MS = 2_000;
 
@@ -48,8 +59,7 @@ export class Wants {
   readonly #worker: string | undefined;
   readonly #patience: Patience;
   readonly #durations = new Durations(FIRST_MS);
-  /** By task, the wait in force when it was last asked for; until it needs no asking, no shorter one begins. */
-  readonly #heldMs = new Map<string, number>();
+  readonly #holds = new Map<string, Hold>();
   /** By frame, then by task. */
   readonly #waiting = new Map<string, Map<string, Waiting>>();
 
@@ -106,7 +116,7 @@ export class Wants {
         const from = this.#makers(transfers.map((each) => each.from));
         if (from.size > 0 || lost) wants.push({ meta: waiting.meta, task, from, lost });
         if (!lost) continue;
-        this.#learn(task, waiting, now);
+        this.#hold(task, waiting, HELD_WAITS);
         tasks.delete(task);
       }
       if (tasks.size === 0) this.#waiting.delete(frame);
@@ -115,22 +125,32 @@ export class Wants {
   }
 
   #firstMs(task: string, attemptMs: number): number {
-    const firstMs = Math.max(this.#durations.deadlineMs(task), this.#heldMs.get(task) ?? 0);
-    // Two that are asked have time to answer.
-    return Math.min(firstMs, (this.#patience.share * attemptMs) / 4);
+    const firstMs = Math.max(this.#durations.deadlineMs(task), this.#holds.get(task)?.ms ?? 0);
+    // Who is asked has as long to answer as was waited. Sooner, what always comes late would be sent twice each time.
+    return Math.min(firstMs, (this.#patience.share * attemptMs) / 2);
   }
 
   /**
    * A wait is over. One with asking in it does not tell how long strips take, lost or late (Karn's rule); but where they
-   * are only late, no shorter wait than the one in force would do the next time.
+   * are only late, no shorter wait than the one in force would do the next time, nor for long where asking did not help.
    */
   #learn(task: string, waited: Waiting | undefined, now: number): void {
     if (waited !== undefined && waited.asked > 0) {
-      this.#heldMs.set(task, Math.max(limitMs(waited), this.#heldMs.get(task) ?? 0));
+      this.#hold(task, waited, 1);
       return;
     }
-    this.#durations.record(task, waited === undefined ? 0 : now - waited.since);
-    this.#heldMs.delete(task);
+    const tookMs = waited === undefined ? 0 : now - waited.since;
+    const { ms, waits } = this.#holds.get(task) ?? { ms: 0, waits: 0 };
+    // Without it there would have been asking: it came by itself, but slowly.
+    const left = tookMs > this.#durations.deadlineMs(task) ? HELD_WAITS : waits - 1;
+    if (left > 0) this.#holds.set(task, { ms, waits: left });
+    else this.#holds.delete(task);
+    this.#durations.record(task, tookMs);
+  }
+
+  #hold(task: string, waited: Waiting, forWaits: number): void {
+    const { ms, waits } = this.#holds.get(task) ?? { ms: 0, waits: 0 };
+    this.#holds.set(task, { ms: Math.max(limitMs(waited), ms), waits: Math.max(forWaits, waits) });
   }
 
   /** By worker, what it made; of the frame's own tensors, and of what is made here, nobody is asked. */

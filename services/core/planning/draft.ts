@@ -13,6 +13,15 @@ export type { CutCodec } from '../graph/cut-codecs.ts';
  */
 export type WireCodec = 'fp16' | 'uint8' | PictureCodec;
 
+/** A codec that changes values; `jpeg` for pictures as they enter. */
+export type LossyCodec = Exclude<CutCodec, 'raw'> | 'jpeg';
+
+/** A codec that a tensor is to do without: by sample frames it loses too much there. */
+export interface RefusedCodec {
+  readonly tensor: string;
+  readonly codec: LossyCodec;
+}
+
 /** How a block runs. */
 export type Mode = 'whole' | 'tile' | 'shard' | 'partial';
 

@@ -155,7 +155,7 @@ function unread(
   as: PackedTensor | undefined,
 ): TensorData {
   const shape = as?.shape ?? [];
-  if (as?.dtype !== 'U8' || pictureLayout(shape) === undefined || bytes.length === 0)
+  if (as?.dtype !== 'U8' || pictureLayout(shape, picture) === undefined || bytes.length === 0)
     throw new WireError('codec', `${picture} of ${name}`);
   return { name, dtype: 'uint8', shape, bytes, picture };
 }

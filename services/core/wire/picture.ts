@@ -1,5 +1,7 @@
 /** Tensors that can travel as pictures: bytes of 1 or 3 channels, all axes before rows, columns and channels of one element. */
 
+import type { PictureCodec } from './codecs.ts';
+
 export interface PictureLayout {
   readonly width: number;
   readonly height: number;
@@ -8,28 +10,25 @@ export interface PictureLayout {
   readonly planes: boolean;
 }
 
-/** Longest side of a WebP file; of the others it is longer. */
-const MOST_SIDE = 16_383;
+/** Longest side of a picture: of WebP its format's, of JPEG libjpeg's. */
+export const MOST_SIDE: Readonly<Record<PictureCodec, number>> = { png: 65_535, webp: 16_383, jpeg: 65_500 };
 
 /**
  * How a tensor of this shape is a picture: [..., rows, columns, channels] if the last axis has 1 or 3 elements, else
- * [..., channels, rows, columns]; undefined where it is neither. Both ends go by the shape alone.
+ * [..., channels, rows, columns]; undefined where it is neither, or too large for the codec. Both ends go by the shape alone.
  */
-export function pictureLayout(shape: readonly number[]): PictureLayout | undefined {
+export function pictureLayout(shape: readonly number[], codec: PictureCodec): PictureLayout | undefined {
   const [a = 0, b = 0, c = 0] = shape.slice(-3);
   if (shape.length < 3 || shape.slice(0, -3).some((extent) => extent !== 1)) return undefined;
   const planes = !isChannels(c);
   const [height, width, channels] = planes ? [b, c, a] : [a, b, c];
-  if (!isChannels(channels) || !isSide(height) || !isSide(width)) return undefined;
+  if (!isChannels(channels) || Math.min(height, width) < 1) return undefined;
+  if (Math.max(height, width) > MOST_SIDE[codec]) return undefined;
   return { width, height, channels, planes };
 }
 
 function isChannels(extent: number): extent is 1 | 3 {
   return extent === 1 || extent === 3;
-}
-
-function isSide(extent: number): boolean {
-  return extent >= 1 && extent <= MOST_SIDE;
 }
 
 /** The elements pixel by pixel. */

@@ -5,7 +5,6 @@ import { parseLinkGlance } from '../../core/control/documents.ts';
 import { monotonicMs } from '../../core/runtime/clock.ts';
 import { asTilepipeError } from '../../core/runtime/errors.ts';
 import type { Log } from '../../core/runtime/log.ts';
-import { within } from '../../core/runtime/within.ts';
 import type { LinkGlance as Glance } from '../../core/schema/generated/link-glance.ts';
 
 export interface LinkGlanceDeps {
@@ -15,15 +14,11 @@ export interface LinkGlanceDeps {
   readonly log: Log;
 }
 
-/** For what is in front of it on a slow link. */
-const LOST_MS = 20_000;
-
 export class LinkGlance {
   readonly #deps: LinkGlanceDeps;
   #undo: readonly (() => Promise<void>)[] = [];
-  /** Of the look under way: what is late belongs to an earlier one. */
+  /** Of the look under way, which lasts until the next: on a slow link much may be in front of it. */
   #mark = 0;
-  #looking = false;
   #arrived: (bytes: number) => void = () => {};
 
   constructor(deps: LinkGlanceDeps) {
@@ -60,38 +55,32 @@ export class LinkGlance {
     const { channels, log } = this.#deps;
     const asked = parseLinkGlance(payload);
     // Its own answers come here as well.
-    if (asked === undefined || asked.ms !== undefined || this.#looking) return;
-    this.#looking = true;
+    if (asked === undefined || asked.ms !== undefined) return;
     try {
       const bytes = Math.min(asked.bytes, channels.data.maxMessageBytes);
       const ms = await this.#look(bytes);
-      if (ms === undefined) return;
       const answer: Glance = { ...asked, bytes, ms: Math.round(1000 * ms) / 1000 };
       await channels.control.publish(this.#topic, Buffer.from(JSON.stringify(answer)));
     } catch (error) {
       // The connection is away; it is asked for again.
       log.debug(`link not looked at: ${asTilepipeError(error).message}`);
-    } finally {
-      this.#looking = false;
     }
   }
 
-  /** Milliseconds by which the bytes come after one byte sent before them; undefined where they do not come. */
-  async #look(bytes: number): Promise<number | undefined> {
+  /** Milliseconds by which the bytes come after one byte sent before them; never resolves where they do not come. */
+  async #look(bytes: number): Promise<number> {
     const { data } = this.#deps.channels;
-    this.#mark = (this.#mark + 1) % 256;
-    let [first, last] = [Number.NaN, Number.NaN];
-    const came = new Promise<void>((resolve) => {
+    const mark = (this.#mark + 1) % 256;
+    this.#mark = mark;
+    let first: number | undefined;
+    const came = new Promise<number>((resolve) => {
       this.#arrived = (length) => {
         if (length === 1) first = monotonicMs();
-        else {
-          last = monotonicMs();
-          resolve();
-        }
+        else if (first !== undefined) resolve(monotonicMs() - first);
       };
     });
-    await data.publish(this.#back, Buffer.of(this.#mark));
-    await data.publish(this.#back, Buffer.alloc(bytes, this.#mark));
-    return (await within(LOST_MS, came)) && first <= last ? last - first : undefined;
+    await data.publish(this.#back, Buffer.of(mark));
+    await data.publish(this.#back, Buffer.alloc(bytes, mark));
+    return came;
   }
 }

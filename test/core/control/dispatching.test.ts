@@ -116,6 +116,7 @@ test('a task in a codec goes to who takes it, not to whoever holds the same sub-
   await local.status('worker', 'old', { plans });
   expect(dispatching.canRun(coded)).toBe(false);
   const task = index.tasks.get('b0.t0') as Task;
+  expect(dispatching.nobodyFor(coded, task)).toMatch(/ takes png$/);
   const message = layoutMessage({ kind: 'task', task: task.id, frame: 'f' }, []);
   const deadlineAt = performance.now() + 60_000;
   dispatching.submit({ plan: coded, task, frame: 'f', order: 1, message, attempt: 1, deadlineAt });

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { pictureOf, withPicturesRead } from '../../../services/core/control/picture-codec.ts';
 import type { PictureCodec } from '../../../services/core/wire/codecs.ts';
 import type { Message, TensorData } from '../../../services/core/wire/message.ts';
+import { MOST_SIDE } from '../../../services/core/wire/picture.ts';
 
 const message = (shape: readonly number[], bytes: Uint8Array, picture: PictureCodec): Message => ({
   meta: { kind: 'task' },
@@ -14,6 +15,9 @@ const message = (shape: readonly number[], bytes: Uint8Array, picture: PictureCo
 async function back(shape: readonly number[], bytes: Uint8Array, picture: PictureCodec): Promise<TensorData> {
   return (await withPicturesRead(message(shape, bytes, picture))).tensors[0] as TensorData;
 }
+
+/** A lossless WebP file of two pixels with an alpha channel, which no tensor has a place for. */
+const TRANSPARENT = 'UklGRiAAAABXRUJQVlA4TBMAAAAvAQAAEA8wMoMyPAMY8KhARP8DAA==';
 
 const smooth = (shape: readonly number[]) =>
   Uint8Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => 128 + 100 * Math.sin(i / 500));
@@ -55,8 +59,24 @@ describe('tensors as pictures', () => {
   });
 
   test('other shapes have none', async () => {
-    for (const shape of [[9], [3, 3], [2, 4, 4, 3], [1, 4, 4, 2], [1, 0, 4, 3], [1, 2, 20_000, 3]])
+    for (const shape of [[9], [3, 3], [2, 4, 4, 3], [1, 4, 4, 2], [1, 4, 4, 4], [1, 0, 4, 3]])
       expect(await pictureOf(new Uint8Array(0), shape, 'png')).toBeUndefined();
+  });
+
+  test.each(['png', 'webp', 'jpeg'] as const)('%s as long as it may be, and no longer', async (codec) => {
+    const most = MOST_SIDE[codec];
+    for (const shape of [
+      [1, most, 1],
+      [most, 1, 1],
+    ]) {
+      const bytes = smooth(shape);
+      const file = (await pictureOf(bytes, shape, codec)) as Buffer;
+      const tensor = await back(shape, file, codec);
+      expect(tensor.bytes.length).toBe(most);
+      if (codec !== 'jpeg') expect(Buffer.compare(tensor.bytes, bytes)).toBe(0);
+      const longer = shape.map((extent) => (extent === most ? most + 1 : extent));
+      expect(await pictureOf(smooth(longer), longer, codec)).toBeUndefined();
+    }
   });
 
   test('what is no picture, another one, damaged, or another size, is refused', async () => {
@@ -73,6 +93,7 @@ describe('tensors as pictures', () => {
       [webp, 'png', shape],
       [webp.subarray(0, webp.length / 2), 'webp', shape],
       [webp, 'webp', [1, 30, 20, 3]],
+      [Buffer.from(TRANSPARENT, 'base64'), 'webp', [1, 2, 3]],
       [png, 'png', [1, 30, 20, 3]],
       [jpeg, 'jpeg', [1, 10, 30, 3]],
       [huge, 'png', [1, 2, 2, 1]],

@@ -67,8 +67,35 @@ it('waits longer where strips are only late, until none has to be asked for', ()
   expect(frame(70_000)).toEqual({ asked: [] });
 });
 
-it('however long strips took so far, two that are asked can answer within half of an attempt', () => {
+it('gives up a neighbour that is slow now and then once, not every time', () => {
+  for (const quick of [1, 4, 40]) {
+    const frame = rig(60_000);
+    const given: number[] = [];
+    for (let i = 0; i < 200; i++) {
+      const { lost } = frame(i % (quick + 1) === quick ? 5_000 : 100);
+      if (lost !== undefined) given.push(i);
+    }
+    expect(given).toEqual([quick]);
+  }
+});
+
+it('forgets in time that it gave one up', () => {
+  const frame = rig(1_000_000);
+  frame(100);
+  expect(frame(1e6)).toEqual({ asked: [500, 1_000, 2_000], lost: 4_000 });
+  for (let quick = 0; quick < 63; quick++) frame(100);
+  expect(frame(700)).toEqual({ asked: [] });
+  for (let quick = 0; quick < 64; quick++) frame(100);
+  expect(frame(700)).toEqual({ asked: [500] });
+});
+
+it('however long strips took so far, who is asked can answer within half of an attempt', () => {
   const frame = rig(16_000);
   for (let late = 0; late < 5; late++) frame(7_000);
-  expect(frame(1e6)).toEqual({ asked: [2_000, 4_000], lost: 8_000 });
+  expect(frame(1e6)).toEqual({ asked: [4_000], lost: 8_000 });
+});
+
+it('asks for nothing that always comes late by the same within a quarter of an attempt', () => {
+  const frame = rig(10_000);
+  for (let late = 0; late < 5; late++) expect(frame(2_400)).toEqual({ asked: late === 0 ? [2_000] : [] });
 });

@@ -5,8 +5,9 @@ import {
   type PreparedPlan,
   prepareDraft,
 } from '../../../services/controller/prepare.ts';
+import { CodecsRefused } from '../../../services/controller/replan/codec-check.ts';
 import type { Fleet } from '../../../services/core/planning/cost/fleet.ts';
-import type { Draft, Strategy } from '../../../services/core/planning/draft.ts';
+import type { Draft, RefusedCodec, Strategy } from '../../../services/core/planning/draft.ts';
 import { search, type WireOptions } from '../../../services/core/planning/search/search.ts';
 import type { BlobCache } from '../../../services/core/runtime/blobs.ts';
 import { asTilepipeError } from '../../../services/core/runtime/errors.ts';
@@ -16,7 +17,7 @@ import { CodecBudget } from '../../accuracy/budget.ts';
 import { calibrate } from '../../accuracy/calibrate.ts';
 import { millicores } from '../../emulate/units.ts';
 import { print } from '../../output.ts';
-import { LEVELS, tensorsAtCuts } from '../../plan/within-budget.ts';
+import { tensorsAtCuts, UNMEASURED } from '../../plan/within-budget.ts';
 import { emulatedFleet } from '../emulated/fleet.ts';
 import { type Cell, CPU, type HubRole, type PlanKind, type Route, type Wire } from './cells.ts';
 import type { Form, WireNetwork } from './networks.ts';
@@ -51,8 +52,8 @@ export class CellPlans {
   readonly #deps: PlansDeps;
   #ratios: ReadonlyMap<string, number> | undefined;
   readonly #budgets = new Map<Form, CodecBudget>();
-  /** Of the levels of codecs, the first that has not been refused: what loses too much on one link does on another. */
-  readonly #levels = new Map<Form, number>();
+  /** What loses too much on one link does on another. */
+  readonly #refused = new Map<Form, readonly RefusedCodec[]>();
 
   constructor(deps: PlansDeps) {
     this.#deps = deps;
@@ -85,10 +86,9 @@ export class CellPlans {
         const { ranges } = await this.#budgetOf(form).check(draft);
         return { form, draft: { ...draft, ranges } };
       } catch (error) {
-        const { code, message } = asTilepipeError(error);
-        if (code !== 'accuracy-refused') throw error;
-        print(`refused: ${message}`);
-        this.#levels.set(form, this.#level(form) + 1);
+        if (!(error instanceof CodecsRefused)) throw error;
+        print(`refused: ${error.message}`);
+        this.#refused.set(form, [...(this.#refused.get(form) ?? []), ...error.refused]);
       }
     }
   }
@@ -98,8 +98,9 @@ export class CellPlans {
     const fleet = this.fleet(wire);
     let best: CellDraft | undefined;
     for (const form of this.#deps.network.forms) {
-      const lossy = LEVELS[accuracy === 'exact' ? LEVELS.length - 1 : this.#level(form)] ?? [];
-      const draft = searched(form, fleet, { lossy, ratios: await this.#deflated(form) }, kind);
+      const { lossy = [] } = accuracy === 'exact' ? {} : UNMEASURED;
+      const wire = { lossy, refused: this.#refused.get(form) ?? [], ratios: await this.#deflated(form) };
+      const draft = searched(form, fleet, wire, kind);
       if (draft === undefined) continue;
       if (best === undefined || draft.predicted.latencyMs < best.draft.predicted.latencyMs)
         best = { form, draft };
@@ -109,10 +110,6 @@ export class CellPlans {
 
   prepare({ form, draft }: CellDraft, pipeline: string): Promise<PreparedPlan> {
     return prepareDraft(form.model, pipeline, draft, this.#deps.blobs);
-  }
-
-  #level(form: Form): number {
-    return this.#levels.get(form) ?? 0;
   }
 
   #budgetOf(form: Form): CodecBudget {

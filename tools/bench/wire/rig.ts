@@ -26,8 +26,8 @@ const PERIOD_MS = 5;
 /** Of shaped links: two packets, so that hardly anything passes beside the rate. */
 const BURST_BYTES = 3200;
 /** Frames, after the photos, that warm the services for their first plan, and for each of those that follow. */
-const WARMING = 20;
-const WARMING_AGAIN = 10;
+const WARMING = 40;
+const WARMING_AGAIN = 15;
 /** Of the hub where the devices share the air and it does not. */
 const CABLE = bitRate('200mbit');
 

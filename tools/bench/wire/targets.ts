@@ -98,7 +98,7 @@ function lossTargets({ network, wire, accuracy, loss }: Row): Target[] {
   if (accuracy === 'exact')
     return [atMost(`${name}: difference from the uncut model`, MOST_EXACT_LOSS, loss.maxRelDiff)];
   if (loss.equalLabels === undefined) return [];
-  const least = Math.floor((loss.photos * LEAST_EQUAL) / PHOTOS);
+  const least = Math.ceil((loss.photos * LEAST_EQUAL) / PHOTOS);
   return [atLeast(`${name}: photos of ${loss.photos} with equal labels`, least, loss.equalLabels)];
 }
 

@@ -74,6 +74,15 @@ export class Devices {
     this.#slowedBy = slowedBy;
   }
 
+  /** The fleet as profiled. */
+  get asProfiled(): Fleet {
+    return this.#fleet;
+  }
+
+  /** Whether a device reads messages by a codec; one that does not say which reads all. */
+  readonly understands = (device: string, codec: string): boolean =>
+    this.#fleet.devices.find(({ id }) => id === device)?.codecs?.includes(codec) ?? true;
+
   /** The profiles have changed. */
   profiled(fleet: Fleet): void {
     this.#fleet = fleet;
@@ -108,6 +117,11 @@ export class Devices {
   /** No task tells of a device's link at the moment, and it was seen to be so many times slower than profiled. */
   linkSeen(device: string, factor: number): void {
     this.#of(device).link.seen(factor, this.#now());
+  }
+
+  /** Whether its link seems to have changed, so that it should be looked at. */
+  suspects(device: string): boolean {
+    return this.#known.get(device)?.link.suspect ?? false;
   }
 
   /** All links together carried so much at once: no less does the hub's own. */

@@ -8,6 +8,8 @@ import type { Draft, DraftBlock, DraftPart } from '../draft.ts';
 
 /** A device that was ready in less than this part of what its link takes had the files already: earlier runs left them. */
 const SOONER = 1 / 2;
+/** What takes less than so many milliseconds does not tell that there were none. */
+const TELLING_MS = 500;
 
 export class Holdings {
   /** Weights that were fetched, by device. */
@@ -21,13 +23,18 @@ export class Holdings {
     for (const id of this.#stocked) if (!ids.has(id)) this.#stocked.delete(id);
   }
 
-  /** A device has loaded its parts of a draft, at most so many milliseconds after it was announced. */
+  /**
+   * A device has loaded its parts of a draft, at most so many milliseconds after it was announced; `fleet` is as profiled,
+   * for a link that is taken for slow may be fast again.
+   */
   loaded(id: string, draft: Draft, tookMs: number, fleet: Fleet): void {
     const held = this.#held.get(id) ?? new Set();
     this.#held.set(id, held);
     const medium = fleet.devices.find((device) => device.id === id)?.medium;
     const { bytesPerMs = Number.POSITIVE_INFINITY } = fleet.media.get(medium ?? '') ?? {};
-    if (tookMs < (SOONER * this.#lacking(id, draft)) / bytesPerMs) this.#stocked.add(id);
+    const takesMs = this.#lacking(id, draft) / bytesPerMs;
+    if (tookMs < SOONER * takesMs) this.#stocked.add(id);
+    else if (takesMs >= TELLING_MS && tookMs >= takesMs) this.#stocked.delete(id);
     for (const [key] of weightsOn(id, draft)) held.add(key);
   }
 
@@ -64,9 +71,9 @@ function weightsOn(id: string, { blocks }: Draft): Map<string, number> {
   );
 }
 
-/** Tiles of a block share its weights; a part of its channels is a file of its own. */
+/** The whole of a block and its tiles share its weights; a part of its channels is a file of its own. */
 function keyOf({ block, mode }: DraftBlock, { tile }: DraftPart): string {
   const nodes = block.nodes.map(({ index }) => index);
-  const part = mode === 'shard' || mode === 'partial' ? tile.pattern : '';
-  return `${mode} ${part} ${nodes[0]} ${nodes.at(-1)} ${nodes.length}`;
+  const part = mode === 'shard' || mode === 'partial' ? `${mode} ${tile.pattern}` : '';
+  return `${part} ${nodes[0]} ${nodes.at(-1)} ${nodes.length}`;
 }

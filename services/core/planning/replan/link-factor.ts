@@ -20,6 +20,11 @@ const DEAD_ZONE = 1.5;
  */
 const MOMENT_MS = 1_000;
 
+/** So many times faster or slower is another link. */
+const OTHER = 4;
+/** Two looks at it that agree by this much, and both say that it is another link, are believed at once. */
+const AGREE = 2;
+
 interface Before {
   readonly first: number[];
   /** Of the link while these were measured. */
@@ -30,6 +35,8 @@ interface Before {
 export class LinkFactor {
   readonly #tasks = new Map<string, Before>();
   readonly #factor = new SpeedFactor();
+  /** What the last look at it said. */
+  #seen: number | undefined;
   #moment: { readonly since: number; nearest: number } | undefined;
 
   /** A task's ways there and back took `restMs`; `slower` is how much slower its processor is than profiled. */
@@ -51,9 +58,19 @@ export class LinkFactor {
     this.#witness(ratio > 1 ? Math.max(1, ratio / Math.max(1, slower)) : ratio, now);
   }
 
-  /** Without a task: it was seen to be so many times slower than profiled. */
+  /**
+   * Without a task: it was seen to be so many times slower than profiled. Bytes that are known, with nothing beside them on
+   * the way, say more than a task's transfers.
+   */
   seen(factor: number, now: number): void {
-    this.#factor.add(factor, now);
+    const before = this.#seen ?? Number.NaN;
+    this.#seen = factor;
+    const agree = Math.max(before / factor, factor / before) <= AGREE;
+    const is = this.value;
+    const slower = Math.min(before, factor) > OTHER * is;
+    const faster = Math.max(before, factor) * OTHER < is;
+    if (agree && (slower || faster)) this.#factor.changeTo(factor, now);
+    else this.#factor.add(factor, now);
   }
 
   #witness(ratio: number, now: number): void {
@@ -64,6 +81,11 @@ export class LinkFactor {
     }
     if (moment !== undefined) this.#factor.add(moment.nearest, moment.since);
     this.#moment = { since: now, nearest: ratio };
+  }
+
+  /** Whether the transfers of the last moment say that it is another link, which is not believed yet. */
+  get suspect(): boolean {
+    return this.#moment !== undefined && this.#distance(this.#moment.nearest) > Math.log(OTHER);
   }
 
   #distance(ratio: number): number {

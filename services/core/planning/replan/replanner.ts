@@ -119,7 +119,7 @@ export class Replanner {
 
   /** A device has loaded a plan, or a fallback, at most so many milliseconds after it was announced. */
   loaded(id: string, draft: Draft, tookMs: number): void {
-    this.#holdings.loaded(id, draft, tookMs, this.#devices.fleet());
+    this.#holdings.loaded(id, draft, tookMs, this.#devices.asProfiled);
     if (!this.#ran.includes(draft)) this.#remember(draft);
   }
 
@@ -136,6 +136,11 @@ export class Replanner {
   /** A device's link was looked at: it is so many times slower than profiled. */
   linkSeen(id: string, factor: number): void {
     this.#devices.linkSeen(id, factor);
+  }
+
+  /** Whether a device's link seems to have changed, so that it should be looked at. */
+  suspects(id: string): boolean {
+    return this.#devices.suspects(id);
   }
 
   /** All links together were seen to carry so much at once, in bytes per millisecond: the hub's own carries as much at least. */
@@ -183,7 +188,7 @@ export class Replanner {
     const { now, plan } = this.#options;
     const factors = this.#devices.factors();
     if (factors.size === 0) return undefined;
-    const possible = presentDraft(this.#running, this.#devices.usable());
+    const possible = this.#possible(this.#running);
     if (possible !== undefined && !(settled && this.#isNews(factors))) return undefined;
     const fleet = this.#devices.fleet();
     const fromMs = possible === undefined ? Number.POSITIVE_INFINITY : this.#frameMs(possible, fleet);
@@ -226,13 +231,17 @@ export class Replanner {
     const worth = ({ toMs, costMs }: Choice): number => toMs * frames + costMs;
     let [choice, least] = [first, worth(first)];
     for (const other of [...this.#ran, ...(this.#options.others?.(best) ?? [])]) {
-      const there = presentDraft(other, this.#devices.usable());
+      const there = this.#possible(other);
       if (there === undefined) continue;
       const found = { ...this.#choice(there, fleet), draft: other };
       const comesTo = worth({ ...found, toMs: found.toMs * (1 + SURELY) });
       if (comesTo < least) [choice, least] = [found, comesTo];
     }
     return choice;
+  }
+
+  #possible(draft: Draft): Draft | undefined {
+    return presentDraft(draft, this.#devices.usable(), this.#devices.understands);
   }
 
   #choice(draft: Draft, fleet: Fleet): Choice {

@@ -77,6 +77,11 @@ export class SpeedFactor {
     return before > NOISE && (this.value ?? typical) <= NOISE;
   }
 
+  /** Something else says so: what was before counts no more. */
+  changeTo(ratio: number, now: number): void {
+    this.#changeTo([{ ratio: Math.min(MOST, Math.max(LEAST, ratio)), at: now }], now);
+  }
+
   #count(ratio: number, now: number): void {
     if (!(ratio > 0)) return;
     const sample = { ratio: Math.min(MOST, Math.max(LEAST, ratio)), at: now };

@@ -44,9 +44,9 @@ function stepOf(move: Move, form: WireForm, before: readonly Step[]): Step | und
   const on = (at: number): number[] => [members[at]?.index ?? 0];
   const entered = entry === undefined ? {} : { entry };
   if (move.kind === 'partial') {
-    const shares = madeShares(before, span.block.inputs[0] as string);
-    const parts = shares?.map(
-      (share, at): Assigned => ({ cost: partialCost(span.whole, share), on: on(at) }),
+    const made = madeShares(before, span.block.inputs[0] as string);
+    const parts = made?.map(
+      ({ tile, share }): Assigned => ({ cost: partialCost(span.whole, share), on: on(tile) }),
     );
     return parts && { span, mode: 'partial', parts, ...entered };
   }
@@ -54,14 +54,19 @@ function stepOf(move: Move, form: WireForm, before: readonly Step[]): Step | und
   return parts && { span, mode: 'tile', parts, cover, ...entered };
 }
 
-/** Shares of a map by the part that made it: on small maps far from those of the cover. */
-function madeShares(steps: readonly Step[], tensor: string): number[] | undefined {
+/** Tiles that hold something of a map, and the share of it: on small maps far from those of the cover. */
+function madeShares(
+  steps: readonly Step[],
+  tensor: string,
+): { readonly tile: number; readonly share: number }[] | undefined {
   const maker = steps.find(({ span }) => span.block.outputs.includes(tensor));
-  const made = maker?.parts.map(
-    ({ cost }) => cost.writes?.find((written) => written.tensor === tensor)?.bytes ?? 0,
-  );
-  const all = made?.reduce((sum, bytes) => sum + bytes, 0) ?? 0;
-  return all === 0 ? undefined : made?.map((bytes) => bytes / all);
+  const made =
+    maker?.parts.flatMap(({ cost }, tile) => {
+      const written = cost.writes?.find((each) => each.tensor === tensor);
+      return written === undefined ? [] : [{ tile, bytes: written.bytes }];
+    }) ?? [];
+  const all = made.reduce((sum, { bytes }) => sum + bytes, 0);
+  return all === 0 ? undefined : made.map(({ tile, bytes }) => ({ tile, share: bytes / all }));
 }
 
 /** Equal for plans of the same blocks on the same devices. */

@@ -20,7 +20,8 @@ interface Kind {
   readonly key: string;
   readonly made: 'fp16' | 'uint8' | undefined;
   readonly packed: boolean;
-  readonly picture: PictureCodec | undefined;
+  /** The smallest first: a tensor may have to do without some. */
+  readonly pictures: readonly PictureCodec[];
 }
 
 /** That change no value, the smaller first. */
@@ -31,24 +32,25 @@ export function keptFormsFor(view: FleetView, facts: CutFacts, { lossy = [] }: W
   const may = lossy.filter((codec) => isKnown(view, codec));
   const packs = mayPack(view);
   const packed = packs && isKnown(view, 'deflate');
-  const exact = packs ? EXACT_PICTURES.find((codec) => isKnown(view, codec)) : undefined;
-  const picture = packs && may.includes('jpeg') ? 'jpeg' : exact;
+  const exact = packs ? EXACT_PICTURES.filter((codec) => isKnown(view, codec)) : [];
+  const pictures = packs && may.includes('jpeg') ? (['jpeg', ...exact] as const) : exact;
   const kinds: Kind[] = [];
-  if (packed || exact !== undefined) kinds.push({ key: 'packed', made: undefined, packed, picture: exact });
+  if (packed || exact.length > 0) kinds.push({ key: 'packed', made: undefined, packed, pictures: exact });
   for (const made of ['fp16', 'uint8'] as const)
     if (may.includes(made))
-      kinds.push({ key: made, made, packed: packed && isKnown(view, deflatedCodec(made)), picture });
+      kinds.push({ key: made, made, packed: packed && isKnown(view, deflatedCodec(made)), pictures });
   return [RAW_FORM, ...kinds.map((kind) => formOf(facts, kind))];
 }
 
-function formOf(facts: CutFacts, { key, made, packed, picture }: Kind): WireForm {
+function formOf(facts: CutFacts, { key, made, packed, pictures }: Kind): WireForm {
   const known = new Map<string, TensorForm>();
   return {
     key: `sent ${key}`,
     of(tensor) {
       let form = known.get(tensor);
       if (form === undefined) {
-        form = (picture && facts.picture(tensor, picture)) ?? facts.sent(tensor, made, packed);
+        const asPictures = pictures.map((picture) => facts.picture(tensor, picture));
+        form = asPictures.find((each) => each !== undefined) ?? facts.sent(tensor, made, packed);
         known.set(tensor, form);
       }
       return form;

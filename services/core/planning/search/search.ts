@@ -45,7 +45,7 @@ export interface SearchResult {
 export function search(space: SearchSpace, fleet: Fleet, options: SearchOptions): SearchResult {
   const { objective, inFlight } = options;
   const view = viewOf(fleet);
-  const facts = new CutFacts(space.graph, options.wire?.ratios);
+  const facts = new CutFacts(space.graph, options.wire);
   const forms = formsFor(view, facts, options.wire ?? {});
   const keptForms = keptFormsFor(view, facts, options.wire ?? {});
   const wanted = options.strategies ?? STRATEGIES;

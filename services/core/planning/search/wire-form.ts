@@ -7,14 +7,16 @@ import { codecRefusal } from '../../graph/cut-codecs.ts';
 import type { Graph } from '../../graph/types.ts';
 import { elementBytes } from '../../tensor/dtype.ts';
 import { isPictureCodec, type PictureCodec } from '../../wire/codecs.ts';
+import { pictureLayout } from '../../wire/picture.ts';
 import { hubDeflate } from '../cost/deflate.ts';
-import { type CutCodec, codecBytes, type WireCodec } from '../draft.ts';
+import { type CutCodec, codecBytes, type LossyCodec, type RefusedCodec, type WireCodec } from '../draft.ts';
 import type { FleetView } from './fleet-view.ts';
 
 /** What may be done to tensors on their way. */
 export interface WireOptions {
   /** Codecs that change values, `jpeg` for pictures as they enter; none: the plan is exact. */
-  readonly lossy?: readonly (Exclude<CutCodec, 'raw'> | 'jpeg')[];
+  readonly lossy?: readonly LossyCodec[];
+  readonly refused?: readonly RefusedCodec[];
   /** How many times smaller deflate was seen to make a tensor, by name; others are guessed by what makes them. */
   readonly ratios?: ReadonlyMap<string, number>;
 }
@@ -70,23 +72,26 @@ const KEEPS_ZEROS: ReadonlySet<string> = new Set(
 
 /** What is known of the tensors of a graph. */
 export class CutFacts {
-  /** Equal for equal ratios. */
+  /** Equal for equal ratios and refusals. */
   readonly key: string;
   readonly #graph: Graph;
   readonly #ratios: ReadonlyMap<string, number>;
+  readonly #refused: ReadonlySet<string>;
   readonly #ends: ReadonlySet<string>;
   readonly #known = new Map<string, number>();
 
-  constructor(graph: Graph, ratios: ReadonlyMap<string, number> = new Map()) {
+  constructor(graph: Graph, { ratios = new Map(), refused = [] }: Omit<WireOptions, 'lossy'> = {}) {
     this.#graph = graph;
     this.#ratios = ratios;
-    this.key = JSON.stringify([...ratios]);
+    this.#refused = new Set(refused.map(({ tensor, codec }) => `${codec} ${tensor}`));
+    this.key = JSON.stringify([...ratios, ...this.#refused]);
     this.#ends = new Set([...graph.inputs, ...graph.outputs].map(({ name }) => name));
   }
 
   /** A tensor in a form, or as it is where it cannot have it. */
   form(tensor: string, wanted: CutCodec, packed: boolean): TensorForm {
-    const refused = codecRefusal(this.#graph, tensor, wanted) !== undefined;
+    const refused =
+      this.#isRefused(tensor, wanted) || codecRefusal(this.#graph, tensor, wanted) !== undefined;
     const codec = refused ? 'raw' : wanted;
     const element = elementBytes(this.#graph.tensors.get(tensor)?.dtype ?? 'float32');
     const coded = codecBytes(codec, element) / element;
@@ -102,17 +107,22 @@ export class CutFacts {
     const form = this.form(tensor, 'raw', packed);
     // What the network is given or answers is nobody's to change.
     if (wire === undefined || info?.dtype !== 'float32' || this.#ends.has(tensor)) return form;
+    if (this.#isRefused(tensor, wire)) return form;
     const coded = wire === 'fp16' ? 1 / 2 : 1 / 4;
     return { ...form, coded, moved: (form.moved * coded) / form.coded, wire, entering: 1 };
   }
 
-  /** A picture the network is given, as one; as it is where it is none, or of floating point. */
+  /** A picture the network is given, as one; undefined where it is none, of floating point, or too large. */
   picture(tensor: string, wire: PictureCodec): TensorForm | undefined {
     const { dtype, shape = [] } = this.#graph.tensors.get(tensor) ?? {};
     const given = this.#graph.inputs.some(({ name }) => name === tensor);
-    const colors = [shape[1], shape[3]].some((extent) => extent === 1 || extent === 3);
-    if (!given || dtype !== 'uint8' || shape.length !== 4 || shape[0] !== 1 || !colors) return undefined;
+    const isPicture = dtype === 'uint8' && shape.length === 4 && pictureLayout(shape, wire) !== undefined;
+    if (!given || !isPicture || this.#isRefused(tensor, wire)) return undefined;
     return { codec: 'raw', packed: false, coded: 1, moved: 1 / PICTURE_RATIO[wire], sparse: false, wire };
+  }
+
+  #isRefused(tensor: string, codec: string): boolean {
+    return this.#refused.has(`${codec} ${tensor}`);
   }
 
   /** How many times smaller deflate makes it; 1 where that is not worth it. */

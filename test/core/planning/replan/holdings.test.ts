@@ -60,6 +60,17 @@ describe('what devices hold', () => {
     expect(holdings.fetchMs(weighing(9_000_000, ['a'], 1), FLEET)).toBe(0);
     holdings.loaded('b', weighing(500_000, ['b']), 490, FLEET);
     expect(holdings.fetchMs(weighing(9_000_000, ['b'], 1), FLEET)).toBe(9_000);
+    // Until it takes as long as there is to fetch.
+    holdings.loaded('a', weighing(500_000, ['a'], 2), 600, FLEET);
+    expect(holdings.fetchMs(weighing(9_000_000, ['a'], 1), FLEET)).toBe(9_000);
+  });
+
+  test('the whole of a block and its tiles are one file', () => {
+    const holdings = new Holdings();
+    const tiles = weighing(500_000, ['a']);
+    const whole = { ...tiles, blocks: tiles.blocks.map((block) => ({ ...block, mode: 'whole' as const })) };
+    holdings.loaded('a', tiles, 10_000, FLEET);
+    expect(holdings.fetchMs(whole, FLEET)).toBe(0);
   });
 });
 

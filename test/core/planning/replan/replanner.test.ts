@@ -179,6 +179,31 @@ describe('devices that come and go', () => {
     expect(devicesOf(decision?.draft)).toEqual(['d0', 'd1', 'd3']);
   });
 
+  test('one that does not read any more what a plan sends it: as if it were gone', () => {
+    const fleet = toyFleet([toyDevice('a'), toyDevice('b')]);
+    const plain = toyDraft([
+      ['a', 28],
+      ['b', 28],
+    ]);
+    const tensor = [...(plain.blocks[0]?.parts[0]?.tile.inputs.keys() ?? [])][0] as string;
+    const replanner = new Replanner({
+      fleet,
+      now: () => 0,
+      running: { ...plain, wire: { [tensor]: 'webp' } },
+      objective: 'latency',
+      plan: toyPlan,
+      predict: toyPredict,
+    });
+    replanner.online(['a', 'b']);
+    replanner.profiled({
+      ...fleet,
+      devices: fleet.devices.map((each) => ({ ...each, codecs: ['raw', 'webp'] })),
+    });
+    expect(replanner.decide()?.why).toBeUndefined();
+    replanner.profiled({ ...fleet, devices: fleet.devices.map((each) => ({ ...each, codecs: ['raw'] })) });
+    expect(replanner.decide()?.why).toBe('gone');
+  });
+
   test('one that others can stand in for: only where it pays', () => {
     const { replanner } = told(
       toyDraft(

@@ -5,10 +5,14 @@ import { describe, expect, it } from 'vitest';
 import type { Fleet } from '../../../../services/core/planning/cost/fleet.ts';
 import type { Draft } from '../../../../services/core/planning/draft.ts';
 import { movedLines, snapped } from '../../../../services/core/planning/search/cover-lines.ts';
+import { viewOf } from '../../../../services/core/planning/search/fleet-view.ts';
+import { keptFormsFor } from '../../../../services/core/planning/search/kept-form.ts';
 import { LEAST_GAIN, type SearchOptions, search } from '../../../../services/core/planning/search/search.ts';
+import { CutFacts } from '../../../../services/core/planning/search/wire-form.ts';
 import { simulate } from '../../../../services/core/planning/simulate/simulate.ts';
 import { asTilepipeError } from '../../../../services/core/runtime/errors.ts';
 import { coverSize, gridCover } from '../../../../services/core/tiling/cover.ts';
+import { ModelBuilder } from '../../../support/model-builder.ts';
 import { classifier, fleetOf, maps, spaceOf } from './small.ts';
 
 const RUNS = Math.min(Number(process.env.TILEPIPE_PROPERTY_RUNS ?? 12), 200);
@@ -83,6 +87,38 @@ describe('codecs of what stays', () => {
     const { wire = {}, packed } = halo({ ...fleet, devices }, { wire: { lossy: ['fp16', 'uint8'] } });
     expect(new Set(Object.values(wire))).toEqual(new Set(['fp16']));
     expect(packed).toBeUndefined();
+  });
+});
+
+describe('pictures that are given', () => {
+  const pixels = (width: number): Uint8Array =>
+    new ModelBuilder()
+      .input('image', [1, 3, 8, width], 'uint8')
+      .random('w', [4, 3, 3, 3])
+      .node('Cast', ['image'], ['f'], { to: 1 })
+      .node('Conv', ['f', 'w'], ['y'], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] })
+      .output('y')
+      .encode();
+  const picture = async (width: number, known: readonly string[], lossy: ('fp16' | 'jpeg')[] = []) => {
+    const { graph } = await spaceOf(pixels(width));
+    const fleet = slow();
+    const devices = fleet.devices.map((device) => ({ ...device, codecs: known }));
+    const forms = keptFormsFor(viewOf({ ...fleet, devices }), new CutFacts(graph), { lossy });
+    return forms.map((form) => form.of('image').wire);
+  };
+
+  it('lossless WebP where all know it, else PNG; JPEG in plans that may change values', async () => {
+    expect(await picture(8, ['png', 'webp', 'jpeg'])).toEqual([undefined, 'webp']);
+    expect(await picture(8, ['png', 'jpeg'])).toEqual([undefined, 'png']);
+    expect(await picture(8, ['fp16', 'webp', 'jpeg'], ['fp16', 'jpeg'])).toEqual([undefined, 'webp', 'jpeg']);
+    expect(await picture(8, ['fp16', 'webp'], ['fp16', 'jpeg'])).toEqual([undefined, 'webp', 'webp']);
+    expect(await picture(8, [])).toEqual([undefined]);
+  });
+
+  it('none that are too wide for the codec', async () => {
+    expect(await picture(16_383, ['png', 'webp'])).toEqual([undefined, 'webp']);
+    expect(await picture(16_384, ['png', 'webp'])).toEqual([undefined, 'png']);
+    expect(await picture(16_384, ['webp'])).toEqual([undefined, undefined]);
   });
 });
 

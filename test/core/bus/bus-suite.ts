@@ -95,8 +95,8 @@ export function busSuite(name: string, create: () => Promise<BusWorld>): void {
       for (const topic of [`${at}/a/out`, `${at}/a/b/in`, `${at}/a/in`, `${at}/b/in`, `${at}/end`]) {
         await a.publish(topic, Buffer.from(topic.slice(at.length + 1)));
       }
-      await rest.have(5);
-      await plus.have(2);
+      // A broker may send one copy for each filter that matches, so that the number says nothing.
+      while (!rest.texts.includes('end')) await rest.have(rest.texts.length + 1);
       expect([...new Set(plus.texts)]).toEqual(['a/in', 'b/in']);
       expect(new Set(rest.texts)).toEqual(new Set(['a/out', 'a/b/in', 'a/in', 'b/in', 'end']));
     });

@@ -81,6 +81,9 @@ export async function build({ force = false } = {}) {
 /** Into a folder of its own, renamed into place: who runs dist/ meanwhile never sees half of it. */
 function compile(wanted) {
   if (process.stderr.isTTY) process.stderr.write('building...\n');
+  // Nobody else builds now: what is there was left by one that was killed.
+  for (const name of readdirSync(root))
+    if (/^\.dist-(old-)?\d+$/.test(name)) rmSync(join(root, name), { recursive: true, force: true });
   const out = join(root, `.dist-${process.pid}`);
   const result = spawnSync(
     process.execPath,

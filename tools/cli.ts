@@ -1,12 +1,10 @@
-/** `tilepipe`: the table of commands, and how every one of them ends. */
+/** `tilepipe`: the table of commands. */
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Command, CommanderError } from 'commander';
+import type { Command } from 'commander';
 import { packageRoot } from '../services/core/runtime/entry.ts';
-import { asTilepipeError, EXIT, TilepipeError } from '../services/core/runtime/errors.ts';
-import type { ErrorReport } from '../services/core/schema/generated/error-report.ts';
-import { printJson } from './output.ts';
+import { toItsEnd } from './ending.ts';
 import { StrictCommand } from './strict-command.ts';
 
 /** One module per command, loaded when it is used: importing all of them would cost every command half a second. */
@@ -45,22 +43,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
   const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
   const json = own.includes('--json');
-  process.stdout.on('error', readerGone);
-  try {
-    const program = await assemble(argv[2]);
-    await program.parseAsync([...argv]);
-  } catch (error) {
-    const code = report(error, json);
-    // What was under way when the signal came is not waited for: everything it started has been stopped.
-    if (error instanceof TilepipeError && error.code === 'interrupted') process.exit(code);
-    process.exitCode = code;
-  }
-}
-
-/** `tilepipe watch | head -1`: nobody reads any more. Services this process started end when it does. */
-function readerGone(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(EXIT.ok);
+  await toItsEnd(async () => (await assemble(argv[2])).parseAsync([...argv]), json);
 }
 
 /** Loads the one command that is asked for, or all of them for the overview. */
@@ -80,26 +63,4 @@ async function assemble(wanted: string | undefined): Promise<Command> {
 function inherit(command: Command, parent: Command): void {
   command.copyInheritedSettings(parent);
   for (const child of command.commands) inherit(child, command);
-}
-
-/** Says what went wrong and what to do; returns the exit code. */
-function report(error: unknown, json: boolean): number {
-  if (error instanceof CommanderError) {
-    if (error.exitCode === 0) return EXIT.ok;
-    // For people it is on standard error by now.
-    if (json) printError(new TilepipeError('usage', error.message.replace(/^error: /, '')));
-    return EXIT.usage;
-  }
-  const known = asTilepipeError(error);
-  if (json) printError(known);
-  process.stderr.write(`tilepipe: ${known.message} [${known.code}]\n  ${known.fix}\n`);
-  if (known.code === 'internal' && known.cause instanceof Error)
-    process.stderr.write(`${known.cause.stack}\n`);
-  return known.exit;
-}
-
-/** error-report.schema.json */
-function printError({ code, message, fix }: TilepipeError): void {
-  const document: ErrorReport = { error: { code, message, fix } };
-  printJson(document);
 }

@@ -4,8 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { EmbeddedBroker } from '../services/broker/embedded-broker.ts';
 import { LocalBus } from '../services/broker/local-bus.ts';
+import { announcedHost } from '../services/core/bus/broker-host.ts';
 import type { Bus } from '../services/core/bus/bus.ts';
-import { isLoopback } from '../services/core/bus/connections.ts';
+import { named } from '../services/core/runtime/counters.ts';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '../services/core/wire/limits.ts';
 import type { Door, Doorstep } from '../services/worker/door.ts';
 import type { Endpoint } from '../services/worker/neighbour.ts';
@@ -13,15 +14,14 @@ import type { Endpoint } from '../services/worker/neighbour.ts';
 export interface WorkerDoorOptions {
   /** 0: any free one. */
   readonly port: number;
-  /** Address to listen on; absent: the one that faces the pipeline's broker, loopback where that is on this machine. */
+  /** Address to listen on; absent: the one that faces the pipeline's broker, all where that is on this machine. */
   readonly host?: string | undefined;
   /** Largest payload the services here publish. */
   readonly maxMessageBytes?: number | undefined;
 }
 
-const LOOPBACK = '127.0.0.1';
-/** Stands for the machine of the pipeline's broker, by whatever name others have for it. */
-const BROKER_HOST = 'broker';
+/** What others call the machine of the broker may be any of its addresses. */
+const EVERYWHERE = '0.0.0.0';
 const KEY_BYTES = 18;
 
 export class WorkerDoor implements Door {
@@ -34,7 +34,7 @@ export class WorkerDoor implements Door {
   }
 
   async open({ inbox, facing, log }: Doorstep): Promise<{ bus: Bus; endpoint: Endpoint }> {
-    const { port, host = facing ?? LOOPBACK, maxMessageBytes = 0 } = this.#options;
+    const { port, host = facing ?? EVERYWHERE, maxMessageBytes = 0 } = this.#options;
     const key = randomBytes(KEY_BYTES).toString('base64url');
     const broker = new EmbeddedBroker({
       host,
@@ -48,7 +48,7 @@ export class WorkerDoor implements Door {
     const bus = new LocalBus({ broker, log });
     this.#bus = bus;
     await bus.start();
-    const endpoint = { url: `mqtt://${shown(host, facing)}:${broker.port}`, key };
+    const endpoint = { url: `mqtt://${inUrl(announcedHost(host, facing))}:${broker.port}`, key };
     log.info({ host, port: broker.port }, 'listening for neighbours');
     return { bus, endpoint };
   }
@@ -63,22 +63,10 @@ export class WorkerDoor implements Door {
   counters(): Record<string, number> {
     if (this.#broker === undefined) return {};
     const { rejected, connections, messages, bytesIn } = this.#broker.counters();
-    const refusals = Object.entries(rejected).map(([reason, count]) => [
-      `endpoint.rejected.${reason}`,
-      count,
-    ]);
-    return {
-      'endpoint.connections': connections,
-      'endpoint.messages': messages,
-      'endpoint.bytesIn': bytesIn,
-      ...Object.fromEntries(refusals),
-    };
+    return named('endpoint', { connections, messages, bytesIn }, rejected);
   }
 }
 
-/** The host that others find it by: an address that is good elsewhere, as it was given or faces the broker. */
-function shown(host: string, facing: string | undefined): string {
-  const everywhere = host === '0.0.0.0' || host === '::';
-  const name = everywhere || isLoopback(host) ? (facing ?? BROKER_HOST) : host;
-  return isIPv6(name) ? `[${name}]` : name;
+function inUrl(host: string): string {
+  return isIPv6(host) ? `[${host}]` : host;
 }

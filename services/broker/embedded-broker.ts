@@ -2,6 +2,7 @@
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { Aedes } from 'aedes';
+import { isEverywhere } from '../core/bus/broker-host.ts';
 import { TilepipeError } from '../core/runtime/errors.ts';
 import type { Log } from '../core/runtime/log.ts';
 import { pipelineSchema } from '../core/schema/generated/pipeline.ts';
@@ -129,8 +130,7 @@ export class EmbeddedBroker {
   /** Address for clients on this machine: loopback, unless it listens on another address alone. */
   get url(): string {
     const { host = LOOPBACK } = this.#options;
-    const everywhere = host === '0.0.0.0' || host === '::';
-    const name = everywhere ? LOOPBACK : host.includes(':') ? `[${host}]` : host;
+    const name = isEverywhere(host) ? LOOPBACK : host.includes(':') ? `[${host}]` : host;
     return `mqtt://${name}:${this.port}`;
   }
 

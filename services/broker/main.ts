@@ -1,5 +1,6 @@
 /** The broker as a service of its own. */
 
+import { withRefusals } from '../core/runtime/counters.ts';
 import { createLog, type Log } from '../core/runtime/log.ts';
 import { runService } from '../core/runtime/run-service.ts';
 import { type Part, Service } from '../core/runtime/service.ts';
@@ -46,8 +47,7 @@ export function brokerService(
     ready: () => broker.running,
     details: () => {
       const { rejected, ...counts } = broker.counters();
-      const refusals = Object.entries(rejected).map(([reason, count]) => [`rejected.${reason}`, count]);
-      return { counters: { ...counts, ...Object.fromEntries(refusals) } };
+      return { counters: withRefusals(counts, rejected) };
     },
   };
   return new Service({

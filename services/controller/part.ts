@@ -1,5 +1,6 @@
 /** The controller as a service: the model store beside it lives and ends with it. */
 
+import { announcedHost } from '../core/bus/broker-host.ts';
 import { isLoopback } from '../core/bus/connections.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
 import { monotonicMs } from '../core/runtime/clock.ts';
@@ -27,10 +28,6 @@ export interface ControllerOptions {
 }
 
 const LOOPBACK = '127.0.0.1';
-/** Hosts that stand for every address of this machine. */
-const EVERYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
-/** Stands for the host of the worker's own broker address. */
-const BROKER = 'broker';
 
 export class ControllerPart implements Part {
   readonly #store: ModelStore;
@@ -131,11 +128,9 @@ export class ControllerPart implements Part {
   /** Where workers find the store: it may listen everywhere, and be known by another name. */
   #storeUrl({ channels: { facing }, log }: Service): string {
     if (this.#url !== undefined) return this.#url;
-    // Beside the broker it is reached by whatever name each worker knows the broker's machine.
-    if (EVERYWHERE.has(this.#host)) return this.#store.url(facing ?? BROKER);
     if (facing !== undefined && isLoopback(this.#host))
       log.warn('the model store listens on loopback: workers of other machines need another store.host');
-    return this.#store.url(this.#host);
+    return this.#store.url(announcedHost(this.#host, facing));
   }
 
   async drain(): Promise<void> {}

@@ -12,6 +12,7 @@ export interface KeptStrip {
 }
 
 interface Entry extends KeptStrip {
+  readonly worker: string;
   /** How often it went again. */
   again: number;
 }
@@ -21,8 +22,8 @@ const MOST_AGAIN = 3;
 
 export class KeptStrips {
   readonly #most: number;
-  /** By plan and frame, the oldest first; then by receiver. */
-  readonly #kept = new Map<string, Map<string, Entry[]>>();
+  /** By plan and frame, the oldest first; of each in the order they were sent. */
+  readonly #kept = new Map<string, Entry[]>();
   #bytes = 0;
   #forgotten = 0;
 
@@ -44,21 +45,16 @@ export class KeptStrips {
   keep(worker: string, strip: KeptStrip): void {
     const { meta } = strip.message;
     const key = keyOf(meta);
-    const frame = this.#kept.get(key) ?? new Map<string, Entry[]>();
+    const before = this.#kept.get(key) ?? [];
     // Nobody takes those of an earlier attempt any more; a task that ran twice made the same twice.
-    const before = frame.get(worker) ?? [];
-    const own = before.filter((each) => {
+    const strips = before.filter((each) => {
       const newer = attemptOf(each.message.meta) - attemptOf(meta);
       return newer > 0 || (newer === 0 && each.delivery !== strip.delivery);
     });
-    own.push({ ...strip, again: 0 });
-    frame.set(worker, own);
-    this.#kept.set(key, frame);
-    this.#bytes += sizeOf(own) - sizeOf(before);
-    for (const oldest of this.#kept.keys()) {
-      if (this.#bytes <= this.#most) return;
-      this.#forgotten += this.#drop(oldest);
-    }
+    strips.push({ ...strip, worker, again: 0 });
+    this.#kept.set(key, strips);
+    this.#bytes += sizeOf(strips) - sizeOf(before);
+    this.#makeRoom();
   }
 
   /**
@@ -72,10 +68,11 @@ export class KeptStrips {
     tasks: ReadonlySet<string>,
     waits: (strip: KeptStrip) => boolean,
   ): readonly KeptStrip[] {
-    const own = this.#kept.get(keyOf(wanted))?.get(worker) ?? [];
-    const found = own.filter((strip) => {
+    const strips = this.#kept.get(keyOf(wanted)) ?? [];
+    const found = strips.filter((strip) => {
       const { meta } = strip.message;
-      if (!tasks.has(meta.task ?? '') || attemptOf(meta) !== attemptOf(wanted)) return false;
+      if (strip.worker !== worker || !tasks.has(meta.task ?? '')) return false;
+      if (attemptOf(meta) !== attemptOf(wanted)) return false;
       return strip.again < MOST_AGAIN && !waits(strip);
     });
     for (const each of found) each.again++;
@@ -84,14 +81,21 @@ export class KeptStrips {
 
   /** A frame was given up. */
   drop(meta: Pick<MessageMeta, 'plan' | 'frame'>): void {
-    this.#drop(keyOf(meta));
+    const key = keyOf(meta);
+    this.#bytes -= sizeOf(this.#kept.get(key) ?? []);
+    this.#kept.delete(key);
   }
 
-  #drop(key: string): number {
-    const strips = [...(this.#kept.get(key)?.values() ?? [])].flat();
-    this.#kept.delete(key);
-    this.#bytes -= sizeOf(strips);
-    return strips.length;
+  /** One by one: of a frame that has more than fits, the last that were sent are kept. */
+  #makeRoom(): void {
+    for (const [key, strips] of this.#kept) {
+      while (this.#bytes > this.#most && strips.length > 0) {
+        this.#bytes -= sizeOf(strips.splice(0, 1));
+        this.#forgotten++;
+      }
+      if (strips.length > 0) return;
+      this.#kept.delete(key);
+    }
   }
 }
 

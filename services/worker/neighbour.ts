@@ -26,12 +26,17 @@ export interface NeighbourDeps {
 
 /** After a connection that failed or lost something, in milliseconds. */
 const RETRY = { firstMs: 500, capMs: 10_000 };
+/** The same for an address where nobody has answered yet: it may be none that is reached from here. */
+const RETRY_UNANSWERED = { firstMs: 500, capMs: 300_000 };
+/** Bytes that may wait for a connection: less than what publishing on it waits for, with all else there is to send. */
+const MOST_WAITING_BYTES = 2 * 2 ** 20;
 /** A connection that has served for so long has left its failures behind. */
 const SETTLED_MS = 30_000;
 
 export class Neighbour {
   readonly #deps: NeighbourDeps;
-  readonly #backOff = new BackOff(RETRY);
+  #backOff = new BackOff(RETRY_UNANSWERED);
+  #answered = false;
   #endpoint: Endpoint | undefined;
   #bus: Bus | undefined;
   #openedAt = 0;
@@ -69,7 +74,10 @@ export class Neighbour {
     await Promise.all([undo?.(), this.#close()]);
   }
 
-  /** Its broker, where it is connected now; if not it will be tried, and this message has to take another way. */
+  /**
+   * Its broker, where it is connected now and takes what it is sent: one that is frozen must not hold its neighbours up.
+   * If not it will be tried, and this message has to take another way.
+   */
   bus(): Bus | undefined {
     this.#usedAt = this.#deps.now();
     if (!this.#bus?.connected) {
@@ -77,7 +85,8 @@ export class Neighbour {
       return undefined;
     }
     if (this.#usedAt - this.#openedAt > SETTLED_MS) this.#backOff.reset();
-    return this.#bus;
+    const { publishedBytes, leftBytes } = this.#bus.counters();
+    return publishedBytes - leftBytes > MOST_WAITING_BYTES ? undefined : this.#bus;
   }
 
   /** What went this way has not arrived: a connection may be dead for minutes before anybody is told. */
@@ -95,7 +104,8 @@ export class Neighbour {
     const endpoint = here && URL.canParse(status.endpoint?.url ?? '') ? status.endpoint : undefined;
     if (endpoint?.url === this.#endpoint?.url && endpoint?.key === this.#endpoint?.key) return;
     this.#endpoint = endpoint;
-    this.#backOff.reset();
+    this.#backOff = new BackOff(RETRY_UNANSWERED);
+    this.#answered = false;
     this.#retryAt = 0;
     void this.#close();
     this.#tryNow();
@@ -110,7 +120,12 @@ export class Neighbour {
     this.#bus = bus;
     this.#openedAt = now();
     bus.start().then(
-      () => counters.add('direct.opened'),
+      () => {
+        counters.add('direct.opened');
+        if (this.#answered || this.#bus !== bus) return;
+        this.#answered = true;
+        this.#backOff = new BackOff(RETRY);
+      },
       (error) => {
         // Closed meanwhile: then somebody else has said when it is tried again.
         if (this.#bus !== bus) return;

@@ -1,5 +1,6 @@
 /** The worker as a service: its channels and its executor come and go with the service's life. */
 
+import { asReached } from '../core/bus/broker-host.ts';
 import type { Bus } from '../core/bus/bus.ts';
 import { MqttBus } from '../core/bus/mqtt.ts';
 import type { BlobCache } from '../core/runtime/blobs.ts';
@@ -7,7 +8,6 @@ import { monotonicMs } from '../core/runtime/clock.ts';
 import type { Part, Service } from '../core/runtime/service.ts';
 import type { Status } from '../core/schema/generated/status.ts';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '../core/wire/limits.ts';
-import { asReached } from './broker-host.ts';
 import type { Door } from './door.ts';
 import type { Executor } from './executor/executor.ts';
 import type { Endpoint } from './neighbour.ts';

@@ -1,5 +1,6 @@
 /** The worker: takes tasks, runs their sub-models, and sends what they made where the plan wants it. */
 
+import { asReached } from '../core/bus/broker-host.ts';
 import type { Bus } from '../core/bus/bus.ts';
 import type { Topics } from '../core/bus/topics.ts';
 import { attemptOf } from '../core/control/attempt-of.ts';
@@ -19,7 +20,6 @@ import { BodyPool } from '../core/wire/body-pool.ts';
 import { CODEC_NAMES, isPictureCodec } from '../core/wire/codecs.ts';
 import { messagePieces } from '../core/wire/decode.ts';
 import type { MessageMeta, Piece, TensorData } from '../core/wire/message.ts';
-import { asReached } from './broker-host.ts';
 import { outputPieces } from './deliver.ts';
 import type { Executor } from './executor/executor.ts';
 import { Gatherings } from './gatherings.ts';

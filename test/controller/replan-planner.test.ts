@@ -201,6 +201,9 @@ describe('codecs that change values', () => {
     expect(lossyOf(draft)).toContain('uint8');
     expect(Object.values(plan.plan.tensors).some(({ codec }) => codec?.codec === 'uint8')).toBe(true);
     expect((await lenient.prepare(draft)).digest).toBe(plan.digest);
+    const elsewhere = checked(() => Promise.reject(new Error('looked at again')));
+    elsewhere.learn(structuredClone(lenient.checked));
+    expect((await elsewhere.prepare(draft)).digest).toBe(plan.digest);
     expect(looked).toBe(1);
     expect(plan.loss).toEqual(LOSS);
     expect(
@@ -223,6 +226,11 @@ describe('codecs that change values', () => {
     );
   });
 
+  test('a refusal of what no plan has is no reason to look for ever', async () => {
+    const strange = checked(() => Promise.reject(refusal([{ tensor: 'stranger', codec: 'uint8' }])));
+    await expect(strange.settle(slow)).rejects.toEqual(problem('accuracy-refused', 'too much'));
+  });
+
   test('one tensor may do without one that others keep', async () => {
     const [first] = refusedOf(checked(async (draft) => accepted(draft)).plan(slow), ['uint8']);
     const picky = checked(async (draft) => {
@@ -240,7 +248,7 @@ describe('codecs that change values', () => {
     const cuts = { positions: [], devices: [] };
     const refused = refusedOf(other.plan(slow), ['uint8']);
     expect(refused).not.toEqual([]);
-    other.adopt({ cuts, written: [], outlines: [], checked: { refused, drafts: [] } });
+    other.adopt({ cuts, written: [], outlines: [], checked: { refused: [refused], drafts: [] } });
     for (const { tensor } of refused) expect(other.plan(slow).codecs?.[tensor]).not.toBe('uint8');
   });
 });

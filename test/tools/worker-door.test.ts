@@ -1,5 +1,7 @@
 /** Where others are told to find a worker's own broker. */
 
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { MqttBus } from '../../services/core/bus/mqtt.ts';
 import { createLog } from '../../services/core/runtime/log.ts';
@@ -21,6 +23,14 @@ test.each([
   ['in brackets, of version 6', '0.0.0.0', 'fd00::7', '\\[fd00::7\\]'],
 ])('%s', async (_, host, facing, name) => {
   expect((await opened({ port: 0, host }, facing)).url).toMatch(new RegExp(`^mqtt://${name}:\\d+$`));
+});
+
+// Elsewhere loopback has one address.
+test.runIf(process.platform === 'linux')('beside the broker it is there at every address', async () => {
+  const { url } = await opened({ port: 0 });
+  const socket = createConnection(Number(new URL(url).port), '127.0.0.2');
+  await once(socket, 'connect');
+  socket.destroy();
 });
 
 test('has another key each time, and takes no other', async () => {

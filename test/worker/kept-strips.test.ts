@@ -78,3 +78,13 @@ it('forgets the oldest frames beyond its bytes, and nothing else', () => {
     kept.again(meta(name(frame)), 'w', new Set(['a']), left).length > 0;
   expect([46, 47, 48, 49].map(there)).toEqual([false, true, true, true]);
 });
+
+it('keeps the last strips of a frame that has more than it keeps', () => {
+  const kept = new KeptStrips(3 * BYTES);
+  const found = (task: number): number => kept.again(meta('f00'), 'w', new Set([`${task}`]), left).length;
+  for (let task = 0; task < 8; task++) {
+    kept.keep('w', strip(meta('f00', `${task}`)));
+    expect(found(task)).toBe(1);
+  }
+  expect([kept.forgotten, found(4), found(5), found(6)]).toEqual([5, 0, 1, 1]);
+});

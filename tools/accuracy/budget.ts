@@ -6,6 +6,7 @@ import {
   CodecsRefused,
   type Ranges,
 } from '../../services/controller/replan/codec-check.ts';
+import type { ValueRange } from '../../services/core/graph/cut-codecs.ts';
 import type { LossyCodec, RefusedCodec } from '../../services/core/planning/draft.ts';
 import type { CodecLoss } from '../../services/core/schema/generated/announcement.ts';
 import type { Plan } from '../../services/core/schema/generated/plan.ts';
@@ -14,7 +15,8 @@ import { isLossless } from '../../services/core/wire/codecs.ts';
 import type { TensorData } from '../../services/core/wire/message.ts';
 import { type Accuracy, OutputComparison } from './accuracy.ts';
 import { calibrate } from './calibrate.ts';
-import { type GraphRunner, openGraph, type RunnerDeps, runSamples } from './graph-runner.ts';
+import { lossesAlone } from './codecs-alone.ts';
+import { type RunnerDeps, runSamples } from './graph-runner.ts';
 import { openPlan } from './plan-runner.ts';
 import type { Sample } from './samples.ts';
 
@@ -41,11 +43,12 @@ const ALONE = 7;
 
 export type CheckableDraft = Omit<PreparableDraft, 'ranges'>;
 
-/** Drafts of one model against its uncut run on the same samples, which takes place once. */
+/** Drafts of one model against its uncut run on the same samples: once, and again for tensors whose range is not known. */
 export class CodecBudget {
   readonly #deps: BudgetedDeps;
   readonly #measured = new Map<string, Promise<Accuracy>>();
-  #expected: Promise<readonly (readonly TensorData[])[]> | undefined;
+  readonly #ranges = new Map<string, ValueRange>();
+  #expected: readonly (readonly TensorData[])[] | undefined;
 
   constructor(deps: BudgetedDeps) {
     this.#deps = deps;
@@ -57,18 +60,17 @@ export class CodecBudget {
    * `config-invalid` where a tensor cannot have its codec.
    */
   async check(draft: CheckableDraft): Promise<CheckedCodecs> {
-    const { model, samples, budget, ...runs } = this.#deps;
+    const { model, budget, blobs } = this.#deps;
     const { codecs = {} } = draft;
     const lossy = lossyOf(draft);
     if (lossy.length === 0) return { ranges: {} };
     const bytes = Object.keys(codecs).filter((tensor) => codecs[tensor] === 'uint8');
-    const { ranges } =
-      bytes.length === 0 ? { ranges: {} } : await calibrate(runs, model.graph, bytes, samples);
-    const { plan } = await prepareDraft(model, 'samples', { ...draft, ranges }, runs.blobs);
+    const ranges = await this.#rangesOf(bytes);
+    const { plan } = await prepareDraft(model, 'samples', { ...draft, ranges }, blobs);
     const accuracy = await this.#measure(plan);
     const excess = overBudget(accuracy, budget);
     if (excess === undefined) return { ranges, loss: lossOf(accuracy) };
-    const refused = await this.#worstOf(draft, ranges);
+    const refused = await this.#worstOf(draft, plan);
     const without = refused.map(({ tensor, codec }) => `${tensor} without ${codec}`).join(', ');
     throw new CodecsRefused(
       `${describe(lossy)}: ${excess} (${accuracy.samples} samples); from now on ${without}.`,
@@ -80,17 +82,13 @@ export class CodecBudget {
    * The codecs that lose most, each measured alone, on some of the samples: as many as it takes until what the others lose
    * together (about the root of the summed squares) is within the budget, and one at least.
    */
-  async #worstOf(draft: CheckableDraft, ranges: Ranges): Promise<readonly RefusedCodec[]> {
-    const { model, samples, budget, blobs } = this.#deps;
+  async #worstOf(draft: CheckableDraft, plan: Plan): Promise<readonly RefusedCodec[]> {
+    const { samples, budget } = this.#deps;
     const lossy = lossyOf(draft);
     if (lossy.length < 2) return lossy;
     const few = samples.slice(0, ALONE);
-    const losses: (RefusedCodec & { readonly relativeRms: number })[] = [];
-    for (const each of lossy) {
-      const { plan } = await prepareDraft(model, 'samples', { ...withOnly(draft, each), ranges }, blobs);
-      const { relativeRms } = await this.#compare(plan, few, `${each.tensor} as ${each.codec}`);
-      losses.push({ ...each, relativeRms });
-    }
+    const lost = await lossesAlone(this.#deps, { draft, plan, codecs: lossy }, few, await this.#uncut());
+    const losses = lossy.map((each, at) => ({ ...each, relativeRms: lost[at] ?? 0 }));
     losses.sort((a, b) => b.relativeRms - a.relativeRms);
     const restOf = (from: number): number =>
       Math.hypot(...losses.slice(from).map((each) => each.relativeRms));
@@ -104,35 +102,41 @@ export class CodecBudget {
     const key = JSON.stringify([plan.models, plan.transfers]);
     const known = this.#measured.get(key);
     if (known !== undefined) return known;
-    const measuring = this.#compare(plan, this.#deps.samples, 'the plan');
+    const measuring = this.#compare(plan);
     this.#measured.set(key, measuring);
     return measuring;
   }
 
-  async #compare(plan: Plan, samples: readonly Sample[], what: string): Promise<Accuracy> {
-    const { settings, ...runs } = this.#deps;
+  async #compare(plan: Plan): Promise<Accuracy> {
+    const { settings, samples, progress, ...runs } = this.#deps;
     const expected = await this.#uncut();
-    const made = await this.#runAll(await openPlan(runs, plan), samples, what);
+    const made = await runSamples(await openPlan(runs, plan), samples, (at) =>
+      progress?.(`the plan on sample ${at} of ${samples.length}`),
+    );
     const compared = new OutputComparison(settings);
     for (const [at, sample] of samples.entries()) compared.add(sample, expected[at] ?? [], made[at] ?? []);
     return compared.result();
   }
 
-  #uncut(): Promise<readonly (readonly TensorData[])[]> {
-    const { model, samples, ...runs } = this.#deps;
-    this.#expected ??= openGraph(runs, model.graph).then((runner) =>
-      this.#runAll(runner, samples, 'the uncut model'),
-    );
-    return this.#expected;
+  /** Of tensors that were looked at before there is no other run. */
+  async #rangesOf(tensors: readonly string[]): Promise<Ranges> {
+    const unknown = tensors.filter((tensor) => !this.#ranges.has(tensor));
+    if (unknown.length > 0) await this.#runUncut(unknown);
+    return Object.fromEntries(tensors.map((tensor) => [tensor, this.#ranges.get(tensor) as ValueRange]));
   }
 
-  #runAll(
-    runner: GraphRunner,
-    samples: readonly Sample[],
-    what: string,
-  ): Promise<readonly (readonly TensorData[])[]> {
-    const { progress } = this.#deps;
-    return runSamples(runner, samples, (at) => progress?.(`${what} on sample ${at} of ${samples.length}`));
+  async #uncut(): Promise<readonly (readonly TensorData[])[]> {
+    return this.#expected ?? this.#runUncut([]);
+  }
+
+  async #runUncut(tensors: readonly string[]): Promise<readonly (readonly TensorData[])[]> {
+    const { model, samples, progress, ...runs } = this.#deps;
+    const { ranges, outputs } = await calibrate(runs, model.graph, tensors, samples, {
+      progress: (at) => progress?.(`the uncut model on sample ${at} of ${samples.length}`),
+    });
+    for (const [tensor, range] of Object.entries(ranges)) this.#ranges.set(tensor, range);
+    this.#expected ??= outputs;
+    return outputs;
   }
 }
 
@@ -163,18 +167,6 @@ function lossyOf({ codecs = {}, wire = {} }: CheckableDraft): RefusedCodec[] {
   return [...Object.entries(codecs), ...Object.entries(wire)]
     .filter(([, codec]) => !isLossless(codec))
     .map(([tensor, codec]) => ({ tensor, codec: codec as LossyCodec }));
-}
-
-/** The draft with one codec that changes values, and those that change none. */
-function withOnly(draft: CheckableDraft, { tensor, codec }: RefusedCodec): CheckableDraft {
-  const { codecs = {}, wire = {} } = draft;
-  const stays = ([name, each]: [string, string]): boolean =>
-    isLossless(each) || (name === tensor && each === codec);
-  return {
-    ...draft,
-    codecs: Object.fromEntries(Object.entries(codecs).filter(stays)),
-    wire: Object.fromEntries(Object.entries(wire).filter(stays)),
-  };
 }
 
 /** Codecs of tensors in words. */

@@ -1,4 +1,4 @@
-/** What cut tensors are like on sample frames: the ranges that bytes must cover, and how well they deflate. */
+/** What the uncut model makes of sample frames: its outputs, the ranges that bytes must cover, how well tensors deflate. */
 
 import { deflateRawSync } from 'node:zlib';
 import type { ValueRange } from '../../services/core/graph/cut-codecs.ts';
@@ -13,6 +13,14 @@ export interface Calibration {
   readonly ranges: Readonly<Record<string, ValueRange>>;
   /** How many times smaller deflate makes the tensor as it is, over all samples; where it was asked for. */
   readonly ratios: ReadonlyMap<string, number>;
+  /** Of the model, sample by sample. */
+  readonly outputs: readonly (readonly TensorData[])[];
+}
+
+export interface CalibrationOptions {
+  readonly ratios?: boolean;
+  /** Hears of every sample, counted from 1. */
+  readonly progress?: (sample: number) => void;
 }
 
 /** As the wire deflates. */
@@ -27,13 +35,17 @@ export async function calibrate(
   graph: Graph,
   tensors: readonly string[],
   samples: readonly Pick<Sample, 'inputs'>[],
-  { ratios = false }: { readonly ratios?: boolean } = {},
+  { ratios = false, progress }: CalibrationOptions = {},
 ): Promise<Calibration> {
   const seen = new Map(tensors.map((name) => [name, { min: 0, max: 0, bytes: 0, deflated: 0 }]));
+  const outputs: (readonly TensorData[])[] = [];
   const runner = await openGraph(deps, graph, tensors);
   try {
-    for (const { inputs } of samples) {
-      for (const tensor of await runner.run(inputs)) {
+    for (const [at, { inputs }] of samples.entries()) {
+      progress?.(at + 1);
+      const made = await runner.run(inputs);
+      outputs.push(made.slice(0, graph.outputs.length));
+      for (const tensor of made) {
         const known = seen.get(tensor.name);
         if (known === undefined) continue;
         widen(known, tensor);
@@ -50,6 +62,7 @@ export async function calibrate(
     ratios: new Map(
       [...seen].flatMap(([name, { bytes, deflated }]) => (deflated > 0 ? [[name, bytes / deflated]] : [])),
     ),
+    outputs,
   };
 }
 

@@ -22,7 +22,16 @@ interface Inputs extends InputBuffer {
   readonly tensors: readonly TensorData[];
 }
 
-type CarryOut = (task: Task, inputs: readonly TensorData[]) => Promise<RunResult>;
+/** Runs one task, whose inputs are given up. */
+export type CarryOut = (
+  task: Task,
+  inputs: readonly TensorData[],
+) => Promise<Pick<RunResult, 'outputs' | 'release'>>;
+
+export interface PlanRunner extends GraphRunner {
+  /** By the plan's sub-models: for `runFrame` of any plan that has the same. */
+  readonly carryOut: CarryOut;
+}
 
 /** Who gathers beside the workers that do. */
 const MERGER = '';
@@ -30,7 +39,7 @@ const FRAME = { id: 'frame', sequence: 0 };
 const META = { kind: 'data' } as const;
 
 /** Loads the sub-models of a plan, which must be in the store; `close` it. */
-export async function openPlan({ executor, blobs }: RunnerDeps, plan: Plan): Promise<GraphRunner> {
+export async function openPlan({ executor, blobs }: RunnerDeps, plan: Plan): Promise<PlanRunner> {
   const index = new PlanIndex(plan);
   const sessions = new Map<string, number>();
   for (const { digest } of plan.models) sessions.set(digest, await executor.load(blobs.path(digest)));
@@ -41,11 +50,21 @@ export async function openPlan({ executor, blobs }: RunnerDeps, plan: Plan): Pro
       outputs.map(({ tensor }) => tensor),
     );
   return {
-    run: (inputs) => new FrameRun(index, carryOut).run(inputs),
+    carryOut,
+    run: (inputs) => runFrame(index, carryOut, inputs),
     async close() {
       for (const session of sessions.values()) await executor.unload(session);
     },
   };
+}
+
+/** Outputs of a plan for one frame, its tasks run by `carryOut`. `inputs` stay the caller's. */
+export function runFrame(
+  index: PlanIndex,
+  carryOut: CarryOut,
+  inputs: readonly TensorData[],
+): Promise<readonly TensorData[]> {
+  return new FrameRun(index, carryOut).run(inputs);
 }
 
 /** One frame: every worker that gathers, and the merger, has its own view of the tensors. */

@@ -1,131 +1,96 @@
 /** `npm run bench -- <name>`: figures, never assertions. The last line is one JSON object. */
 
-import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
-import { writeWhole } from '../../services/controller/plan-files.ts';
-import { TilepipeError } from '../../services/core/runtime/errors.ts';
-import { partition } from '../../services/core/tiling/partition.ts';
-import { settle } from '../../services/core/vision/settings.ts';
-import { naturalRange, randomInput } from '../input.ts';
+import type { Command } from 'commander';
+import { toItsEnd } from '../ending.ts';
 import { interruption } from '../interrupt.ts';
 import { whole } from '../numbers.ts';
 import { print, printJson, table } from '../output.ts';
-import { benchDeepThings } from './deepthings/bench.ts';
+import { StrictCommand } from '../strict-command.ts';
+import { benchDeepThings, DEEPTHINGS_CELLS } from './deepthings/bench.ts';
 import { benchHotEdge } from './hotedge/bench.ts';
+import { HOTEDGE_CELLS } from './hotedge/cells.ts';
 import { benchIdle } from './idle.ts';
 import { benchMemory } from './memory.ts';
-import { benchMessages } from './messages.ts';
-import { type PairOptions, pairedRuns, sharedModel } from './pipeline-bench.ts';
-import { benchPrediction } from './prediction/bench.ts';
-import { atLeast, atMost, type BenchReport, rounded, type Target } from './report.ts';
-import { benchSearch } from './search/bench.ts';
-import { benchThroughput } from './throughput/bench.ts';
-import { benchWire } from './wire/bench.ts';
+import { cheapBench, messagesBench, parallelBench } from './pipelines.ts';
+import { benchPrediction, PREDICTION_CELLS } from './prediction/bench.ts';
+import type { BenchReport } from './report.ts';
+import { benchSearch, SEARCH_CELLS } from './search/bench.ts';
+import { benchThroughput, THROUGHPUT_CELLS } from './throughput/bench.ts';
+import { benchWire, type WireFlags } from './wire/bench.ts';
+import { PLAN_KINDS, WIRE_CELLS } from './wire/cells.ts';
 
-/** Of the benches on emulated devices. */
-interface Flags {
-  /** Conditions, separated by commas; absent: all. */
-  readonly cells?: string | undefined;
-  readonly repetitions?: number | undefined;
-  /** File of the picture. */
-  readonly svg?: string | undefined;
-  /** `wire`: networks, separated by commas; `all`. */
-  readonly models?: string | undefined;
-  /** `wire`: `halo` or `merge` instead of what the planner chooses. */
-  readonly plan?: string | undefined;
-  /** `wire`: a line of JSON for every cell when it is done. */
-  readonly json?: boolean | undefined;
-  /** `wire`: of the link that swings. */
-  readonly minutes?: number | undefined;
+type Flag = 'repetitions' | 'svg' | 'models' | 'plan' | 'json' | 'minutes';
+
+interface Bench {
+  readonly what: string;
+  readonly run: (flags: WireFlags) => Promise<BenchReport>;
+  /** Of `--cells`, by kind of condition. */
+  readonly cells?: Readonly<Record<string, readonly string[]>>;
+  readonly flags?: readonly Flag[];
+  /** Needs root on Linux and up to 20 minutes: it runs when it is named. */
+  readonly emulated?: boolean;
 }
 
-const BENCHES: Readonly<Record<string, (flags: Flags) => Promise<BenchReport>>> = {
-  messages: messagesBench,
-  cheap: cheapBench,
-  parallel: parallelBench,
-  memory: benchMemory,
-  idle: benchIdle,
-  hotedge: benchHotEdge,
-  throughput: benchThroughput,
-  deepthings: benchDeepThings,
-  prediction: benchPrediction,
-  search: benchSearch,
-  wire: benchWire,
+const BENCHES: Readonly<Record<string, Bench>> = {
+  messages: { what: 'messages written, read and passed on', run: messagesBench },
+  cheap: { what: 'one worker with the whole model against the executor alone', run: cheapBench },
+  parallel: { what: 'two workers with two tiles against one core', run: parallelBench },
+  memory: { what: 'what workers keep in memory', run: benchMemory },
+  idle: { what: 'processor time of a pipeline without frames', run: benchIdle },
+  search: {
+    what: 'how far a profile is off, and how long planning takes',
+    run: benchSearch,
+    cells: SEARCH_CELLS,
+    flags: ['repetitions'],
+  },
+  hotedge: {
+    what: 'VGG-16 on four slow devices, by the plans of HotEdge and by the search',
+    run: benchHotEdge,
+    cells: HOTEDGE_CELLS,
+    flags: ['repetitions', 'svg'],
+    emulated: true,
+  },
+  throughput: {
+    what: 'frames per second on one to eight slow devices',
+    run: benchThroughput,
+    cells: THROUGHPUT_CELLS,
+    flags: ['repetitions', 'svg'],
+    emulated: true,
+  },
+  deepthings: {
+    what: 'the first 16 layers of YOLOv2 on one to six slow devices, as in DeepThings',
+    run: benchDeepThings,
+    cells: DEEPTHINGS_CELLS,
+    flags: ['repetitions'],
+    emulated: true,
+  },
+  prediction: {
+    what: 'what plans are predicted to take, and what they take',
+    run: benchPrediction,
+    cells: PREDICTION_CELLS,
+    flags: ['repetitions', 'svg'],
+    emulated: true,
+  },
+  wire: {
+    what: "the planner's choice against one device alone, over links of 0.5 to 200 Mbit/s; unless they are named, only the table, with a hub that computes and direct links",
+    run: benchWire,
+    cells: WIRE_CELLS,
+    flags: ['models', 'plan', 'repetitions', 'svg', 'json', 'minutes'],
+    emulated: true,
+  },
 };
 
-/** These need root on Linux and up to 20 minutes each: they run when they are named. */
-const EMULATED: ReadonlySet<string> = new Set(['hotedge', 'deepthings', 'prediction', 'throughput', 'wire']);
-
-async function messagesBench(): Promise<BenchReport> {
-  const figures = await benchMessages();
-  const targets = Object.entries(figures).map(([name, value]) => atLeast(name, 1.5, value));
-  return { bench: 'messages', cells: [{ ...figures }], targets };
-}
-
-/** One worker that holds the whole model: what everything around the executor costs. */
-async function cheapBench(): Promise<BenchReport> {
-  const cells: BenchReport['cells'][number][] = [];
-  const targets: Target[] = [];
-  for (const name of ['waifu2x_upconv7_scale2x', 'yolox_nano']) {
-    if (!there(name)) continue;
-    const { bareMs, pipelineMs, n } = await pairedRuns({
-      path: sharedModel(name),
-      workers: 1,
-      rows: 1,
-      columns: 1,
-      repetitions: 25,
-    });
-    cells.push({ model: name, bareMs: rounded(bareMs), pipelineMs: rounded(pipelineMs), n });
-    targets.push(atMost(`${name}: pipeline - 1.05 x bare, ms`, 10, pipelineMs - 1.05 * bareMs));
-  }
-  return { bench: 'cheap', cells, targets };
-}
-
-/** Two workers on two cores, two tiles: how much of the halved work arrives as time saved. */
-async function parallelBench(): Promise<BenchReport> {
-  const cells: BenchReport['cells'][number][] = [];
-  const targets: Target[] = [];
-  const cases: PairOptions[] = [
-    { path: sharedModel('waifu2x_upconv7_scale2x'), workers: 2, rows: 2, columns: 1, repetitions: 25 },
-    {
-      path: sharedModel('light_vgg19'),
-      fillSeed: 1,
-      workers: 2,
-      rows: 2,
-      columns: 1,
-      repetitions: 15,
-      measure: ({ timing }) =>
-        (timing?.blocks ?? []).filter(({ kind }) => kind === 'tile').reduce((sum, { ms }) => sum + ms, 0),
-      bare: async ({ graph, analysis }, blobs) => {
-        const [convolutions] = partition(graph, analysis);
-        if (convolutions === undefined) throw new Error('the model has no blocks');
-        const { digest } = await writeWhole(graph, convolutions, blobs);
-        return { path: blobs.path(digest), inputs: randomInput(graph.inputs, naturalRange(settle({})), 1) };
-      },
-    },
-  ];
-  for (const options of cases) {
-    const name = options.path.split('/').at(-1)?.replace('.onnx', '') ?? '';
-    if (!there(name)) continue;
-    const { bareMs, pipelineMs, n } = await pairedRuns(options);
-    cells.push({
-      model: name,
-      bareMs: rounded(bareMs),
-      pipelineMs: rounded(pipelineMs),
-      ratio: rounded(pipelineMs / bareMs),
-      n,
-    });
-    targets.push(atMost(`${name}: 2 workers / 1 core`, 0.62, pipelineMs / bareMs));
-  }
-  return { bench: 'parallel', cells, targets };
-}
-
-function there(name: string): boolean {
-  if (existsSync(sharedModel(name))) return true;
-  print(`${name} is not here: its cells are left out`);
-  return false;
-}
+const FLAGS: Readonly<Record<Flag, (command: Command) => unknown>> = {
+  repetitions: (command) =>
+    command.option('--repetitions <n>', "instead of each cell's own number", whole(1)),
+  svg: (command) => command.option('--svg <file>', 'where the picture goes'),
+  models: (command) =>
+    command.option('--models <names>', 'networks, separated by commas; all (default: vgg16)'),
+  plan: (command) => command.option('--plan <kind>', `plans of one kind only: ${PLAN_KINDS.join(' or ')}`),
+  json: (command) => command.option('--json', 'a line of JSON for every cell when it is done'),
+  minutes: (command) => command.option('--minutes <n>', 'how long the link swings', whole(1)),
+};
 
 function show({ bench, cells, targets }: BenchReport): void {
   print(`\n${bench}`);
@@ -144,53 +109,52 @@ function show({ bench, cells, targets }: BenchReport): void {
   );
 }
 
-const FLAGS = ['cells', 'repetitions', 'svg', 'models', 'plan', 'minutes'] as const;
-
-async function main(args: string[]): Promise<void> {
-  const { positionals: names, values } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      ...Object.fromEntries(FLAGS.map((name) => [name, { type: 'string' as const }])),
-      json: { type: 'boolean' },
-    },
-  });
-  const text = values as Readonly<Partial<Record<(typeof FLAGS)[number], string>>>;
-  const number = (flag: string | undefined): number | undefined =>
-    flag === undefined ? undefined : whole(1)(flag);
-  const flags = {
-    ...text,
-    json: values.json === true,
-    repetitions: number(text.repetitions),
-    minutes: number(text.minutes),
-  };
-  const chosen = names.length === 0 ? Object.keys(BENCHES).filter((name) => !EMULATED.has(name)) : names;
-  for (const name of chosen) {
-    const bench = BENCHES[name];
-    if (bench === undefined) {
-      process.stderr.write(`no bench "${name}"; there are ${Object.keys(BENCHES).join(', ')}\n`);
-      process.exitCode = 2;
-      return;
+/** The command line, without the bench that has no name. */
+export function assemble(): Command {
+  const program = new StrictCommand('npm run bench --')
+    .description('Figures of this machine. Without a name: every bench that needs no emulated devices')
+    .showHelpAfterError('(see --help)')
+    .exitOverride();
+  for (const [name, bench] of Object.entries(BENCHES)) {
+    const { what, cells, flags = [], emulated = false } = bench;
+    const command = program
+      .command(name)
+      .description(emulated ? `${what} (root, Linux, up to 20 minutes)` : what);
+    if (cells !== undefined) {
+      command.option('--cells <names>', 'conditions, separated by commas; of a kind that is not named all');
+      const kinds = Object.entries(cells).map(([kind, names]) => `  ${kind}: ${names.join(', ')}`);
+      command.addHelpText('after', `\nCells:\n${kinds.join('\n')}`);
     }
-    const report = await bench(flags);
-    show(report);
-    printJson(report);
+    for (const flag of flags) FLAGS[flag](command);
+    command.action((given: WireFlags) => runBench(bench, given));
   }
+  return program;
+}
+
+async function runBench({ run }: Bench, flags: WireFlags): Promise<void> {
+  const report = await run(flags);
+  show(report);
+  printJson(report);
+}
+
+async function runUnnamed(): Promise<void> {
+  for (const bench of Object.values(BENCHES)) if (bench.emulated !== true) await runBench(bench, {});
 }
 
 /** Emulated devices are removed when this process exits, which a signal that nobody takes would not let it do. */
-async function interruptible(work: Promise<void>): Promise<void> {
+async function main(args: readonly string[]): Promise<void> {
   const interrupted = interruption();
   try {
-    await interrupted.race(work);
-  } catch (error) {
-    if (!(error instanceof TilepipeError) || error.code !== 'interrupted') throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exit(error.exit);
+    await interrupted.race<unknown>(
+      args.length === 0 ? runUnnamed() : assemble().parseAsync(args, { from: 'user' }),
+    );
   } finally {
     interrupted.end();
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
-  await interruptible(main(process.argv.slice(2)));
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  await toItsEnd(() => main(process.argv.slice(2)));
+  // Of a bench that failed something may still run.
+  if (process.exitCode) process.exit();
+}

@@ -7,6 +7,7 @@ import { type OpenedModel, openAnalysed, preparePlan } from '../../services/cont
 import { Connections } from '../../services/core/bus/connections.ts';
 import { BlobCache } from '../../services/core/runtime/blobs.ts';
 import { entryPath, packageRoot } from '../../services/core/runtime/entry.ts';
+import { TilepipeError } from '../../services/core/runtime/errors.ts';
 import { cacheFolder } from '../../services/core/runtime/paths.ts';
 import { median } from '../../services/core/runtime/quantile.ts';
 import type { Result } from '../../services/core/schema/generated/result.ts';
@@ -76,7 +77,8 @@ export async function pairedRuns(options: PairOptions): Promise<PairedRuns> {
     const bareRun = (): Promise<number> => executor.ask('run');
     const pipelineRun = async (): Promise<number> => {
       const { result } = await client.send(inputs, FRAMES.deadlineMs);
-      if (!result.ok) throw new Error(`${result.error?.code}: ${result.error?.message}`);
+      if (!result.ok)
+        throw new TilepipeError('task-failed', `${result.error?.code}: ${result.error?.message}`);
       return options.measure?.(result) ?? (result.timing?.totalMs ?? 0) - (result.timing?.answerMs ?? 0);
     };
     for (let done = 0; done < options.repetitions; done += TURN) {

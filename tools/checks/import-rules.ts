@@ -17,6 +17,8 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   'cli-table3': ['tools/output.ts'],
   commander: [
     'tools/cli.ts',
+    'tools/ending.ts',
+    'tools/bench/main.ts',
     'tools/strict-command.ts',
     'tools/model-flags.ts',
     'tools/service-flags.ts',

@@ -60,7 +60,7 @@ export async function withinBudget(input: BudgetInput): Promise<{ wire: WireOpti
         if (!(error instanceof CodecsRefused)) throw error;
         reasons.push(error.message);
         // Every refusal is of a codec the plan had, so that there is an end to them.
-        wire = { ...wire, refused: [...(wire.refused ?? []), ...error.refused] };
+        wire = { ...wire, refused: [...(wire.refused ?? []), error.refused] };
       }
     }
   });

@@ -218,6 +218,7 @@ export class PlannedPipeline {
     await this.#rehearsal?.stop();
     this.#rehearsal = new Rehearsal({
       order: { ...options, source, blobs: blobs.folder },
+      checked: () => planner.checked,
       told: (rehearsed) => {
         planner.adopt(rehearsed);
         outlines ??= rehearsed.outlines;

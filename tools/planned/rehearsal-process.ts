@@ -12,7 +12,7 @@ process.once('message', (order) => void rehearse(order as RehearsalOrder));
 // Its parent is gone.
 process.once('disconnect', () => process.exit());
 
-async function rehearse({ source, fleet, blobs, ...rest }: RehearsalOrder): Promise<void> {
+async function rehearse({ source, fleet, blobs, checked, ...rest }: RehearsalOrder): Promise<void> {
   try {
     const model = await openSource(source);
     const store = new BlobCache({ folder: blobs });
@@ -23,6 +23,7 @@ async function rehearse({ source, fleet, blobs, ...rest }: RehearsalOrder): Prom
       blobs: store,
       ...(check === undefined ? {} : { check }),
     });
+    planner.learn(checked);
     const told: Promise<void>[] = [];
     await planner.rehearse(fleet, {
       told: (rehearsed) => {

@@ -5,7 +5,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import type { Rehearsed } from '../../services/controller/replan/planner.ts';
+import type { Checked, Rehearsed } from '../../services/controller/replan/planner.ts';
 import type { Fleet } from '../../services/core/planning/cost/fleet.ts';
 import { entryPath } from '../../services/core/runtime/entry.ts';
 import type { Log } from '../../services/core/runtime/log.ts';
@@ -21,10 +21,14 @@ export interface RehearsalOrder {
   /** Folder of the model store's files. */
   readonly blobs: string;
   readonly fleet: Fleet;
+  /** What sample frames have said before. */
+  readonly checked: Checked;
 }
 
 export interface RehearsalDeps {
-  readonly order: Omit<RehearsalOrder, 'fleet'>;
+  readonly order: Omit<RehearsalOrder, 'fleet' | 'checked'>;
+  /** Asked at each beginning. */
+  readonly checked: () => Checked;
   readonly told: (rehearsed: Rehearsed) => void;
   readonly log: Log;
 }
@@ -45,7 +49,7 @@ export class Rehearsal {
   begin(fleet: Fleet): Promise<boolean> {
     this.#end();
     if (this.#stopped) return Promise.resolve(false);
-    const { order, told, log } = this.#deps;
+    const { order, checked, told, log } = this.#deps;
     const child = fork(entryPath('tools/planned/rehearsal-process'), {
       // Fleets have maps, and memory without a limit.
       serialization: 'advanced',
@@ -73,7 +77,7 @@ export class Rehearsal {
       child.once('exit', (code, signal) => ended(code === 0 ? undefined : { code, signal }));
       child.once('error', (error) => ended({ error: error.message }));
       // Where that fails the process has ended, or never began: both are heard of.
-      child.send({ ...order, fleet } satisfies RehearsalOrder, () => {});
+      child.send({ ...order, fleet, checked: checked() } satisfies RehearsalOrder, () => {});
     });
   }
 

@@ -35,7 +35,8 @@ export interface PlannerOptions {
 
 /** What sample frames have said so far. */
 export interface Checked {
-  readonly refused: readonly RefusedCodec[];
+  /** Look by look. */
+  readonly refused: readonly (readonly RefusedCodec[])[];
   /** By what `checkKey` makes of a draft. */
   readonly drafts: readonly (readonly [key: string, checked: CheckedCodecs])[];
 }
@@ -89,7 +90,7 @@ export class Planner {
   #rehearsed: readonly Draft[] = [];
   /** Of the last look at sample frames. */
   #checkMs = CHECK_MS;
-  #refused: readonly RefusedCodec[] = [];
+  #refused: Checked['refused'] = [];
   /** The first plan, and the fleet it is for. */
   #settled: { readonly fleet: Fleet; readonly draft: Draft } | undefined;
   /** The cuts between which all is known of blocks. */
@@ -218,9 +219,24 @@ export class Planner {
 
   #tell({ alternatives }: SearchResult, told: RehearseOptions['told'], best?: Draft): void {
     const outlines = alternatives.map(({ blocks: _, ...outline }) => outline);
-    const checked = { refused: this.#refused, drafts: [...this.#checked] };
     const known = { cuts: this.#cuts.cuts, written: this.#written.entries() };
-    told?.({ ...known, outlines, checked, ...(best === undefined ? {} : { best: packed(best) }) });
+    told?.({
+      ...known,
+      outlines,
+      checked: this.checked,
+      ...(best === undefined ? {} : { best: packed(best) }),
+    });
+  }
+
+  /** What sample frames have said so far, here and elsewhere. */
+  get checked(): Checked {
+    return { refused: this.#refused, drafts: [...this.#checked] };
+  }
+
+  /** What sample frames said elsewhere, of the same model. */
+  learn({ refused, drafts }: Checked): void {
+    for (const look of refused) this.#refuse(look);
+    for (const [key, known] of drafts) this.#checked.set(key, known);
   }
 
   /** What was rehearsed elsewhere, with the same model and the same store. */
@@ -229,8 +245,7 @@ export class Planner {
     const before = fleet && this.#cuts.spaceFor(fleet);
     this.#cuts.adopt(cuts);
     this.#written.adopt(written);
-    this.#refuse(checked.refused);
-    for (const [key, known] of checked.drafts) this.#checked.set(key, known);
+    this.learn(checked);
     if (best !== undefined) this.#keep(unpacked(best, this.#options.model.graph));
     // No more cuts have come: what lies between them is worked out now, not when a device has become slow.
     if (fleet === undefined || before === undefined || before !== this.#cuts.spaceFor(fleet)) return;
@@ -246,10 +261,12 @@ export class Planner {
     for (;;) {
       const draft = find();
       if (draft === undefined) return undefined;
+      const before = this.#refused;
       try {
         return { draft, plan: await this.prepare(draft) };
       } catch (error) {
-        if (!(error instanceof CodecsRefused)) throw error;
+        // Where nothing new is refused the same draft would be found for ever.
+        if (!(error instanceof CodecsRefused) || this.#refused === before) throw error;
       }
     }
   }
@@ -286,20 +303,19 @@ export class Planner {
     const began = monotonicMs();
     try {
       const checked = await check(draft);
-      this.#checkMs = monotonicMs() - began;
       this.#checked.set(key, checked);
       return checked;
     } catch (error) {
       if (error instanceof CodecsRefused) this.#refuse(error.refused);
       throw error;
+    } finally {
+      this.#checkMs = monotonicMs() - began;
     }
   }
 
-  #refuse(refused: readonly RefusedCodec[]): void {
-    const known = new Map(
-      [...this.#refused, ...refused].map((each) => [`${each.codec} ${each.tensor}`, each]),
-    );
-    this.#refused = [...known.values()];
+  #refuse(look: readonly RefusedCodec[]): void {
+    const [key, ...known] = [look, ...this.#refused].map((each) => JSON.stringify(each));
+    if (!known.includes(key as string)) this.#refused = [...this.#refused, look];
   }
 
   get #written(): WrittenModels {

@@ -73,7 +73,8 @@ export class TelemetryTeller {
     if (this.#timer !== undefined && at >= this.#endsAt) return;
     clearTimeout(this.#timer);
     this.#endsAt = at;
-    this.#timer = setTimeout(() => this.#next(), at - monotonicMs());
+    // It may have come since it was reckoned, and Node 24 warns of times before now.
+    this.#timer = setTimeout(() => this.#next(), Math.max(0, at - monotonicMs()));
     this.#timer.unref();
   }
 

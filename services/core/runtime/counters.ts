@@ -1,15 +1,17 @@
 /** Numbers a service keeps of itself, by name. */
 
-/** Those of one part under its name: `part.count`, and `part.rejected.reason` for what it refused. */
-export function named(
-  part: string,
+/** With `rejected.reason` for what was refused. */
+export function withRefusals(
   counts: Readonly<Record<string, number>>,
   rejected: Readonly<Partial<Record<string, number>>>,
 ): Record<string, number> {
-  const refusals = Object.entries(rejected).map(
-    ([reason, count = 0]) => [`rejected.${reason}`, count] as const,
-  );
-  const all = [...Object.entries(counts), ...refusals];
+  const refusals = Object.entries(rejected).map(([reason, count = 0]) => [`rejected.${reason}`, count]);
+  return { ...counts, ...Object.fromEntries(refusals) };
+}
+
+/** Those of one part under its name: `part.count`, and `part.rejected.reason` for what it refused. */
+export function named(part: string, ...of: Parameters<typeof withRefusals>): Record<string, number> {
+  const all = Object.entries(withRefusals(...of));
   return Object.fromEntries(all.map(([name, count]) => [`${part}.${name}`, count]));
 }
 

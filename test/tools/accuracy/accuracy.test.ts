@@ -3,11 +3,13 @@
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { OpenedModel } from '../../../services/controller/prepare.ts';
+import { type OpenedModel, prepareDraft } from '../../../services/controller/prepare.ts';
 import { withCutCodecs } from '../../../services/core/graph/cut-codecs.ts';
+import type { LossyCodec } from '../../../services/core/planning/draft.ts';
 import { BlobCache } from '../../../services/core/runtime/blobs.ts';
 import type { Detection } from '../../../services/core/schema/generated/result.ts';
 import { settle } from '../../../services/core/vision/settings.ts';
+import type { Executor } from '../../../services/worker/executor/executor.ts';
 import { OrtExecutor } from '../../../services/worker/executor/ort.ts';
 import { accuracyOf } from '../../../tools/accuracy/accuracy.ts';
 import { agreement } from '../../../tools/accuracy/agreement.ts';
@@ -19,6 +21,7 @@ import {
   overBudget,
 } from '../../../tools/accuracy/budget.ts';
 import { calibrate } from '../../../tools/accuracy/calibrate.ts';
+import { lossesAlone } from '../../../tools/accuracy/codecs-alone.ts';
 import { readSamples, type Sample, samplePictures } from '../../../tools/accuracy/samples.ts';
 import { surveyCodec } from '../../../tools/accuracy/survey.ts';
 import { temporaryFolder } from '../../support/cluster.ts';
@@ -126,6 +129,10 @@ describe('the budget', () => {
     ...codecs,
   });
 
+  /** Cut after `doubled` and after `t`. */
+  const inThree = (): CheckableDraft =>
+    draftOf(model, [{ upTo: 'Mul', mode: 'whole' }, { upTo: 'Sub', mode: 'whole' }, { mode: 'whole' }]);
+
   test('exact drafts are not measured', async () => {
     const nothing = new CodecBudget({
       ...deps,
@@ -159,6 +166,82 @@ describe('the budget', () => {
     const halves = await lossBy({ t: 'fp16' });
     expect(halves).toBeGreaterThan(0);
     expect(await lossBy({ t: 'uint8' })).toBeGreaterThan(halves);
+  });
+
+  test('each codec alone, of sub-models and of messages, is what the draft with that one loses', async () => {
+    const three = inThree();
+    // Of values in the middle between two bytes either will do: here there are none.
+    const ranges = { t: { min: -1.05, max: 1.2 } };
+    const { outputs } = await calibrate(deps, model.graph, [], samples);
+    const lossesOf = async (codecs: Pick<CheckableDraft, 'codecs' | 'wire'>) => {
+      const draft = { ...three, ...codecs };
+      const { plan } = await prepareDraft(model, 'p', { ...draft, ranges }, blobs);
+      const coded = Object.entries({ ...codecs.codecs, ...codecs.wire });
+      const lossy = coded.map(([tensor, codec]) => ({ tensor, codec: codec as LossyCodec }));
+      return lossesAlone(
+        { ...deps, model, settings: SETTINGS },
+        { draft, plan, codecs: lossy },
+        samples,
+        outputs,
+      );
+    };
+    const inside = await lossesOf({ codecs: { doubled: 'fp16', t: 'uint8' } });
+    for (const [at, codecs] of [{ doubled: 'fp16' } as const, { t: 'uint8' } as const].entries()) {
+      const coded = withCutCodecs(model.graph, codecs, ranges);
+      const { relativeRms } = await accuracyOf(deps, model.graph, coded, samples, SETTINGS);
+      expect(inside[at]).toBeCloseTo(relativeRms, 6);
+    }
+    const alone = async (wire: CheckableDraft['wire'] & {}) =>
+      (await budgetOf({ relativeRms: 1, labels: 0 }).check({ ...three, wire })).loss?.relativeRms;
+    const sent = await lossesOf({ wire: { doubled: 'fp16', t: 'uint8' } });
+    expect(sent).toEqual([await alone({ doubled: 'fp16' }), await alone({ t: 'uint8' })]);
+    expect(Math.min(...inside, ...sent)).toBeGreaterThan(0);
+  });
+
+  test('codecs that lose too much are told apart with one more loading of the sub-models', async () => {
+    const three = inThree();
+    let [loads, runs] = [0, 0];
+    const counting: Executor = {
+      start: () => executor.start(),
+      stop: () => executor.stop(),
+      describe: () => executor.describe(),
+      unload: (session) => executor.unload(session),
+      load: (path) => {
+        loads++;
+        return executor.load(path);
+      },
+      run: (session, inputs, wanted) => {
+        runs++;
+        return executor.run(session, inputs, wanted);
+      },
+    };
+    const budget = new CodecBudget({
+      ...deps,
+      executor: counting,
+      model,
+      samples,
+      settings: SETTINGS,
+      budget: { relativeRms: 1e-9, labels: 0 },
+    });
+    const refused = budget.check({ ...three, codecs: { doubled: 'uint8', t: 'uint8' } });
+    await expect(refused).rejects.toMatchObject({ code: 'accuracy-refused' });
+    // The uncut model, the plan, and its blocks without codecs.
+    expect(loads).toBe(1 + 3 + 3);
+    // Of each sample: `doubled` alone runs three blocks, `t` alone the second without a codec and the last.
+    expect(runs).toBe(samples.length * (1 + 3 + 3 + 2));
+  });
+
+  test('a codec after which no answer can be read is refused', async () => {
+    const bytes = new Uint8Array(Float32Array.from({ length: 192 }, () => 1e6).buffer);
+    const big = samples.map((sample) => ({
+      ...sample,
+      inputs: sample.inputs.map((tensor) => ({ ...tensor, bytes: Uint8Array.from(bytes) })),
+    }));
+    const budget = { relativeRms: 1, labels: 0 };
+    const checked = new CodecBudget({ ...deps, model, samples: big, settings: SETTINGS, budget });
+    await expect(checked.check(cut({ codecs: { t: 'fp16' } }))).rejects.toMatchObject({
+      refused: [{ tensor: 't', codec: 'fp16' }],
+    });
   });
 
   test('answers count beside numbers', () => {

@@ -22,6 +22,7 @@ writeFileSync(path, residualNetwork());
 afterAll(() => folder.remove());
 
 const source: ModelSource = { path, shapes: {}, pixels: false, configured: {} };
+const checked = () => ({ refused: [], drafts: [] });
 const order = { source, pipeline: 'p', objective: 'latency', blobs } as const;
 const medium = { name: 'cable', bytesPerMs: 10_000, duplex: 'full', latencyMs: 0.1 } as const;
 const fleet = {
@@ -50,7 +51,12 @@ test('a planner that adopts what was rehearsed writes no file for a device that 
       if (++count === 17) resolve();
     };
   });
-  const rehearsal = new Rehearsal({ order, told: (rehearsed) => told(rehearsed), log: createLog('test') });
+  const rehearsal = new Rehearsal({
+    order,
+    checked,
+    told: (rehearsed) => told(rehearsed),
+    log: createLog('test'),
+  });
   expect(await rehearsal.begin(fleet)).toBe(true);
   await all;
   const files = readdirSync(blobs).sort();
@@ -61,7 +67,7 @@ test('a planner that adopts what was rehearsed writes no file for a device that 
 });
 
 test('one that is stopped, or whose place another takes, has told nothing', async () => {
-  const rehearsal = new Rehearsal({ order, told: () => {}, log: createLog('test') });
+  const rehearsal = new Rehearsal({ order, checked, told: () => {}, log: createLog('test') });
   const first = rehearsal.begin(fleet);
   const second = rehearsal.begin(fleet);
   expect([await first, await second]).toEqual([false, true]);
@@ -74,6 +80,7 @@ test('where its model is gone it ends with nothing told', async () => {
   const nowhere = { ...order, source: { ...source, path: join(folder.path, 'gone.onnx') } };
   const rehearsal = new Rehearsal({
     order: nowhere,
+    checked,
     told: () => {},
     log: createLog('test', { level: 'silent' }),
   });

@@ -33,7 +33,7 @@ export interface DeepThingsFlags {
   readonly repetitions?: number | undefined;
 }
 
-const KINDS = {
+export const DEEPTHINGS_CELLS = {
   part: ['speed', 'memory', 'reuse', 'sources'],
   devices: ['1', '2', '3', '4', '5', '6'],
 } as const;
@@ -42,7 +42,7 @@ const REPETITIONS = 6;
 const SOURCES_REPETITIONS = 2;
 
 export async function benchDeepThings(flags: DeepThingsFlags): Promise<BenchReport> {
-  const { part, devices } = chosenValues(flags.cells, KINDS);
+  const { part, devices } = chosenValues(flags.cells, DEEPTHINGS_CELLS);
   const watch = new Stopwatch();
   const layers = part.some((name) => name !== 'sources')
     ? await benchLayers(part, devices.map(Number), flags.repetitions ?? REPETITIONS, watch)

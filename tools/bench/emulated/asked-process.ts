@@ -2,6 +2,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { entryPath } from '../../../services/core/runtime/entry.ts';
+import { TilepipeError } from '../../../services/core/runtime/errors.ts';
 import type { EmulatedCluster } from '../../emulate/cluster.ts';
 
 export class AskedProcess {
@@ -26,7 +27,8 @@ export class AskedProcess {
   ask<Answer>(question: unknown): Promise<Answer> {
     const child = this.#child;
     return new Promise((resolve, reject) => {
-      const gone = (): void => reject(new Error(`${this.#name} ended without an answer: the log says why`));
+      const gone = (): void =>
+        reject(new TilepipeError('task-failed', `${this.#name} ended without an answer: the log says why`));
       child.once('exit', gone);
       child.once('message', (answer) => {
         child.off('exit', gone);

@@ -16,7 +16,8 @@ export interface FleetOptions {
   readonly millicores: number;
   /** Of devices that have another share, by id. */
   readonly unequal?: Readonly<Record<string, number>> | undefined;
-  readonly hubMillicores: number;
+  /** Absent: as a device. */
+  readonly hubMillicores?: number;
   /** Times as long as their share of a processor says that devices and hub take, for short periods of a quota cost caches. */
   readonly slowdown?: number | undefined;
   readonly bitsPerSecond: number;
@@ -51,7 +52,7 @@ export function emulatedDevices(options: FleetOptions): Devices {
     slowdown = 1,
   } = options;
   const profile: Profile = lean ? { ...options.profile, lean } : options.profile;
-  const hubShare = options.hubMillicores / 1000;
+  const hubShare = (options.hubMillicores ?? options.millicores) / 1000;
   const mbit = (USEFUL * options.bitsPerSecond) / 1e6;
   const memory = roomBytes === undefined ? {} : { memory: `${profile.idleBytes + roomBytes}B` };
   const speedOf = (id: string): number =>

@@ -4,6 +4,7 @@ import { everything } from '../../../services/core/planning/choose-blocks.ts';
 import { computeMs } from '../../../services/core/planning/cost/fleet.ts';
 import { deviceOf } from '../../../services/core/planning/cost/fleet-of.ts';
 import { wholeWork } from '../../../services/core/planning/cost/work-of.ts';
+import { TilepipeError } from '../../../services/core/runtime/errors.ts';
 import { median } from '../../../services/core/runtime/quantile.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import { whenIdle } from '../../emulate/requirements.ts';
@@ -53,5 +54,8 @@ export async function plausibleProfile(
     if (Math.max(ratio, 1 / ratio) <= MOST_RATIO) return profile;
   }
   const seen = ratios.map((ratio) => ratio.toFixed(2)).join(', ');
-  throw new Error(`the profile of ${name} disagrees with bare runs ${TRIES} times (ratios ${seen})`);
+  throw new TilepipeError(
+    'task-failed',
+    `the profile of ${name} disagrees with bare runs ${TRIES} times (ratios ${seen}): does anything else run here?`,
+  );
 }

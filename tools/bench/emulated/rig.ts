@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import type { PreparedPlan } from '../../../services/controller/prepare.ts';
 import type { BlobCache } from '../../../services/core/runtime/blobs.ts';
 import { entryPath } from '../../../services/core/runtime/entry.ts';
+import { TilepipeError } from '../../../services/core/runtime/errors.ts';
 import { within } from '../../../services/core/runtime/within.ts';
 import type { Profile } from '../../../services/core/schema/generated/profile.ts';
 import type { Settings } from '../../../services/core/vision/settings.ts';
@@ -231,7 +232,10 @@ export class Rig {
     if (this.#camera === undefined) throw new Error('no plan was rolled out');
     const { ended, error } = await Promise.race([this.#camera.ask<CameraAnswer>(request), this.#killed]);
     if (error !== undefined)
-      throw new Error(`camera${'pipeline' in request ? ` of ${request.pipeline}` : ''}: ${error}`);
+      throw new TilepipeError(
+        'task-failed',
+        `camera${'pipeline' in request ? ` of ${request.pipeline}` : ''}: ${error}`,
+      );
     return ended;
   }
 
@@ -256,6 +260,6 @@ export class Rig {
     const script = entryPath('tools/emulate/await-workers');
     const count = String(this.workers.length);
     const [code] = await once(cluster.run(HUB, [process.execPath, script, cluster.broker, count]), 'exit');
-    if (code !== 0) throw new Error('not every worker came online: the log says why');
+    if (code !== 0) throw new TilepipeError('no-worker', 'not every worker came online: the log says why');
   }
 }

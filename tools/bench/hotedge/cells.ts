@@ -32,7 +32,7 @@ export function runsBeside({ link }: Cell): boolean {
 /** Share of a processor of every device while one of them becomes slow. */
 export const UNEQUAL_CPU = '250m';
 
-const KINDS = {
+export const HOTEDGE_CELLS = {
   case: ['equal', 'unequal'],
   link: [...new Set([...Object.keys(EQUAL_LINKS), ...UNEQUAL_LINKS])],
   cpu: ['250m', '125m'],
@@ -40,7 +40,7 @@ const KINDS = {
 
 /** `equal,200mbit,250m`: of each kind of condition those that are named; of a kind that is not named, all. */
 export function chosenCells(text: string | undefined): ChosenCells {
-  const chosen = chosenValues(text, KINDS);
+  const chosen = chosenValues(text, HOTEDGE_CELLS);
   const equal = Object.entries(EQUAL_LINKS).flatMap(([link, repetitions]) =>
     chosen.cpu.map((cpu) => ({ link, cpu, repetitions })),
   );

@@ -106,13 +106,11 @@ export class Comparison {
   }
 
   #fleet({ cpu, link }: Cell): Fleet {
-    const share = millicores(cpu);
     return emulatedFleet({
       profile: this.#deps.profile,
       quota: QUOTA,
       devices: DEVICES,
-      millicores: share,
-      hubMillicores: share,
+      millicores: millicores(cpu),
       bitsPerSecond: bitRate(link),
       hubComputes: true,
     });

@@ -152,13 +152,11 @@ export class Unequal {
   }
 
   #conditions(link: string): Parameters<typeof emulatedDevices>[0] {
-    const share = millicores(UNEQUAL_CPU);
     return {
       profile: this.#deps.profile,
       quota: QUOTA,
       devices: DEVICES,
-      millicores: share,
-      hubMillicores: share,
+      millicores: millicores(UNEQUAL_CPU),
       bitsPerSecond: bitRate(link),
     };
   }

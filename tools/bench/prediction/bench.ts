@@ -42,6 +42,7 @@ const CPU = '200m';
 const HUB_CPU = '300m';
 const LINK = '200mbit';
 const REPETITIONS = 8;
+export const PREDICTION_CELLS = { network: PREDICTED_NETWORKS.map(({ name }) => name) };
 /** The first answers teach the dispatchers how long they take. */
 const UNCOUNTED = 3;
 
@@ -51,8 +52,7 @@ interface Subject {
 }
 
 export async function benchPrediction(flags: PredictionFlags): Promise<BenchReport> {
-  const names = PREDICTED_NETWORKS.map(({ name }) => name);
-  const { network: chosen } = chosenValues(flags.cells, { network: names });
+  const { network: chosen } = chosenValues(flags.cells, PREDICTION_CELLS);
   const watch = new Stopwatch();
   const rig = new Rig({ devices: DEVICES, cpu: CPU, hubCpu: HUB_CPU, link: LINK, sharedForms: true });
   const results: PredictionResult[] = [];

@@ -19,7 +19,7 @@ export interface SearchFlags {
   readonly repetitions?: number | undefined;
 }
 
-const KINDS = { part: ['profile', 'times'] } as const;
+export const SEARCH_CELLS = { part: ['profile', 'times'] } as const;
 const REPETITIONS = 5;
 const MOST_ERROR = 15;
 const MOST_VGG16_MS = 300;
@@ -31,7 +31,7 @@ interface Part {
 }
 
 export async function benchSearch(flags: SearchFlags): Promise<BenchReport> {
-  const { part } = chosenValues(flags.cells, KINDS);
+  const { part } = chosenValues(flags.cells, SEARCH_CELLS);
   const parts: Part[] = [];
   // First, before the process has a large heap to collect.
   if (part.includes('times')) parts.push(await timesPart(flags.repetitions ?? REPETITIONS));

@@ -28,7 +28,7 @@ export interface ThroughputFlags {
   readonly svg?: string | undefined;
 }
 
-const KINDS = {
+export const THROUGHPUT_CELLS = {
   network: ['resnet50', 'vgg16'],
   devices: ['1', '2', '4', '8'],
   memory: ['ample', 'limited'],
@@ -38,7 +38,7 @@ const REPETITIONS = 3;
 type Outcome = MeasuredStream | FailedStream;
 
 export async function benchThroughput(flags: ThroughputFlags): Promise<BenchReport> {
-  const chosen = chosenValues(flags.cells, KINDS);
+  const chosen = chosenValues(flags.cells, THROUGHPUT_CELLS);
   const { repetitions = REPETITIONS } = flags;
   const watch = new Stopwatch();
   const outcomes: Outcome[] = [];

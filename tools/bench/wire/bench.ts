@@ -29,7 +29,7 @@ import { beginTracing, traceFrame } from './trace.ts';
 export interface WireFlags {
   /** `table,5mbit,exact`; absent: the whole table. */
   readonly cells?: string | undefined;
-  /** Frames of each plan; absent: six to ten, by how long they take. */
+  /** Frames of each plan; absent: six to sixteen, by how long they take. */
   readonly repetitions?: number | undefined;
   /** Every cell as one line of JSON when it is done. */
   readonly json?: boolean | undefined;

@@ -60,7 +60,7 @@ const FEW: readonly string[] = [
 
 export type WireName = (typeof WIRES)[number]['name'];
 
-const KINDS = {
+export const WIRE_CELLS = {
   case: ['table', 'swing', 'trace'],
   wire: WIRES.map(({ name }) => name),
   accuracy: ['exact', 'budgeted'],
@@ -73,13 +73,13 @@ const KINDS = {
  * table. Unless told, the hub may compute and strips may go from device to device.
  */
 export function chosenCells(text: string | undefined): ChosenCells {
-  const { case: cases, wire, accuracy, hub, route } = chosenValues(text, KINDS);
+  const { case: cases, wire, accuracy, hub, route } = chosenValues(text, WIRE_CELLS);
   const cells = WIRES.filter(({ name }) => wire.includes(name)).flatMap((each) =>
     accuracy.map((own): Cell => ({ wire: each, accuracy: own })),
   );
-  const all = cells.length === KINDS.wire.length * KINDS.accuracy.length;
+  const all = cells.length === WIRE_CELLS.wire.length * WIRE_CELLS.accuracy.length;
   return {
-    cases: cases.length === KINDS.case.length ? ['table'] : cases,
+    cases: cases.length === WIRE_CELLS.case.length ? ['table'] : cases,
     cells,
     few: all ? cells.filter((cell) => FEW.includes(cellName(cell))) : cells,
     hub: hub[0] ?? 'hub-computes',

@@ -40,8 +40,9 @@ interface Times {
 /** Frames before those that count: whoever waits for answers learns how long they take here. */
 const UNCOUNTED = 2;
 /** Runs of each where their number is not told: enough for an interval, and no more when they have taken so long. */
-const MOST_RUNS = 10;
-const LONG_MS = 15_000;
+const RUNS = { most: 10, longMs: 15_000 };
+/** Of a plan of one device, which may be a few percent slower than one device at the most. */
+const RUNS_ALONE = { most: 16, longMs: 40_000 };
 
 export class Comparison {
   readonly #deps: ComparisonDeps;
@@ -120,9 +121,10 @@ export class Comparison {
     const times: Times = { ours: [], alone: [], int8: [] };
     for (let done = -UNCOUNTED; done < 0; done++) await rig.frame(pipeline, form.samples[0]?.inputs);
     const began = performance.now();
+    const { most, longMs } = planMode(prepared.plan) === 'one device' ? RUNS_ALONE : RUNS;
     const enough = (done: number): boolean =>
-      done >= (runs ?? MOST_RUNS) ||
-      (runs === undefined && done >= LEAST_FOR_INTERVAL && performance.now() - began > LONG_MS);
+      done >= (runs ?? most) ||
+      (runs === undefined && done >= LEAST_FOR_INTERVAL && performance.now() - began > longMs);
     for (let done = 0; !enough(done); done++) {
       const sample = form.samples[done % form.samples.length];
       times.ours.push((await rig.frame(pipeline, sample?.inputs)).roundTripMs);

@@ -53,20 +53,18 @@ export class CellPlans {
   #ratios: ReadonlyMap<string, number> | undefined;
   readonly #budgets = new Map<Form, CodecBudget>();
   /** What loses too much on one link does on another. */
-  readonly #refused = new Map<Form, readonly RefusedCodec[]>();
+  readonly #refused = new Map<Form, readonly (readonly RefusedCodec[])[]>();
 
   constructor(deps: PlansDeps) {
     this.#deps = deps;
   }
 
   fleet(wire: Wire): Fleet {
-    const share = millicores(CPU);
     return emulatedFleet({
       profile: this.#deps.profile,
       quota: QUOTA,
       devices: DEVICES,
-      millicores: share,
-      hubMillicores: share,
+      millicores: millicores(CPU),
       bitsPerSecond: wire.mbit * 1e6,
       shared: wire.shared,
       slowdown: this.#deps.slowdown,
@@ -88,7 +86,7 @@ export class CellPlans {
       } catch (error) {
         if (!(error instanceof CodecsRefused)) throw error;
         print(`refused: ${error.message}`);
-        this.#refused.set(form, [...(this.#refused.get(form) ?? []), ...error.refused]);
+        this.#refused.set(form, [...(this.#refused.get(form) ?? []), error.refused]);
       }
     }
   }

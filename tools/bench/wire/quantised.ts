@@ -14,6 +14,7 @@ import type {
   GraphNode,
   TensorInfo,
 } from '../../../services/core/graph/types.ts';
+import { TilepipeError } from '../../../services/core/runtime/errors.ts';
 import { floatsOf } from '../../../services/core/vision/floats.ts';
 import { calibrate } from '../../accuracy/calibrate.ts';
 import type { RunnerDeps } from '../../accuracy/graph-runner.ts';
@@ -32,9 +33,10 @@ const MOST = 255;
 /** Seven bits: two products of eight would not fit the sixteen that processors without VNNI add them in. */
 const MOST_WEIGHT = 63;
 
-/** Throws where the operator set is too old, or a tensor takes values that are not finite. */
+/** Throws `model-unsupported` where the operator set is too old, `tensor-invalid` where values are not finite. */
 export async function quantised(deps: RunnerDeps, graph: Graph, samples: readonly Sample[]): Promise<Graph> {
-  if (graph.opset < OPSET) throw new Error(`its operator set is ${graph.opset}, before ${OPSET}`);
+  if (graph.opset < OPSET)
+    throw new TilepipeError('model-unsupported', `its operator set is ${graph.opset}, before ${OPSET}`);
   const merged = withoutRectifiers(graph);
   const wanted = activations(merged);
   const made = wanted.filter((name) => merged.producers.has(name));
@@ -107,7 +109,8 @@ class Rewriting {
   bytes(name: string, range: { min: number; max: number }): void {
     const min = Math.min(0, range.min);
     const scale = Math.fround((Math.max(0, range.max) - min) / MOST) || 1;
-    if (!Number.isFinite(scale)) throw new Error(`${name} takes values that are not finite`);
+    if (!Number.isFinite(scale))
+      throw new TilepipeError('tensor-invalid', `${name} takes values that are not finite`);
     const zero = Math.min(MOST, Math.round(-min / scale));
     const info = this.#graph.tensors.get(name) as TensorInfo;
     const steps = [
@@ -148,37 +151,29 @@ class Rewriting {
     if (biasName !== undefined && bias === undefined) return inputs;
     const axis = node.op === 'Gemm' && node.attributes.get('transB') !== 1 ? 1 : 0;
     const scales = scalesOf(weight, axis);
-    const scale = this.#constant(constantOf(`${weightName}/scale`, 'float32', [scales.length], scales));
-    const zero = this.#constant(
-      constantOf(
-        `${weightName}/zero`,
-        'int8',
-        [scales.length],
-        scales.map(() => 0),
-      ),
+    const bytes = lazyConstant(`${weightName}/bytes`, 'int8', weight.shape, () =>
+      weightBytes(weight, axis, scales),
     );
-    const bytes = this.#constant(
-      lazyConstant(`${weightName}/bytes`, 'int8', weight.shape, () => weightBytes(weight, axis, scales)),
-    );
-    const info = { name: `${weightName}/read`, dtype: 'float32' as DType, shape: weight.shape };
-    const read = this.#node('DequantizeLinear', [bytes, scale, zero], info, { axis });
+    const read = this.#scaled(weightName, bytes, scales, axis);
     if (bias === undefined) return [inputs[0] as string, read];
     const steps = scales.map((step) => Math.fround(step * source.scale));
     const values = floatsOfConstant(bias);
     const whole = steps.map((step, at) => Math.round((values[at] ?? 0) / step));
-    const biasScale = this.#constant(constantOf(`${biasName}/scale`, 'float32', [steps.length], steps));
-    const biasZero = this.#constant(
-      constantOf(
-        `${biasName}/zero`,
-        'int32',
-        [steps.length],
-        steps.map(() => 0),
-      ),
-    );
-    const biasBytes = this.#constant(constantOf(`${biasName}/bytes`, 'int32', bias.shape, whole));
-    const biasInfo = { name: `${biasName}/read`, dtype: 'float32' as DType, shape: bias.shape };
-    const biasRead = this.#node('DequantizeLinear', [biasBytes, biasScale, biasZero], biasInfo, { axis: 0 });
-    return [inputs[0] as string, read, biasRead];
+    const biasBytes = constantOf(`${bias.name}/bytes`, 'int32', bias.shape, whole);
+    return [inputs[0] as string, read, this.#scaled(bias.name, biasBytes, steps, 0)];
+  }
+
+  /** Whole numbers read as floats, with a scale for each place along the axis. */
+  #scaled(name: string, values: Constant, scales: readonly number[], axis: number): string {
+    const extents = [scales.length];
+    const zeros = scales.map(() => 0);
+    const inputs = [
+      this.#constant(values),
+      this.#constant(constantOf(`${name}/scale`, 'float32', extents, scales)),
+      this.#constant(constantOf(`${name}/zero`, values.dtype, extents, zeros)),
+    ];
+    const read = { name: `${name}/read`, dtype: 'float32' as DType, shape: values.shape };
+    return this.#node('DequantizeLinear', inputs, read, { axis });
   }
 
   #constant(constant: Constant): string {

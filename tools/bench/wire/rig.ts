@@ -4,6 +4,7 @@
  */
 
 import type { PreparedPlan } from '../../../services/controller/prepare.ts';
+import { TilepipeError } from '../../../services/core/runtime/errors.ts';
 import type { Settings } from '../../../services/core/vision/settings.ts';
 import type { TensorData } from '../../../services/core/wire/message.ts';
 import { HUB } from '../../emulate/cluster.ts';
@@ -121,7 +122,8 @@ export class WireRig extends Rig {
   async #ask(request: WatchRequest): Promise<WatchAnswer> {
     this.#watch ??= AskedProcess.on(this.cluster, HUB, 'wire/watch-process');
     const answer = await this.#watch.ask<WatchAnswer>({ ...request, broker: this.cluster.broker });
-    if (answer.error !== undefined) throw new Error(`watching ${request.pipeline}: ${answer.error}`);
+    if (answer.error !== undefined)
+      throw new TilepipeError('task-failed', `watching ${request.pipeline}: ${answer.error}`);
     return answer;
   }
 }

@@ -92,14 +92,19 @@ function predictionTarget(rows: readonly Row[]): Target[] {
   return [atMost('prediction: median error, %', MOST_ERROR, median(rows.map(errorPercent)))];
 }
 
-function lossTargets({ network, wire, accuracy, loss }: Row): Target[] {
+function lossTargets({ network, wire, accuracy, loss, budget }: Row): Target[] {
   if (loss === undefined) return [];
   const name = `${network}, ${wire}, ${accuracy}`;
   if (accuracy === 'exact')
     return [atMost(`${name}: difference from the uncut model`, MOST_EXACT_LOSS, loss.maxRelDiff)];
-  if (loss.equalLabels === undefined) return [];
-  const least = Math.ceil((loss.photos * LEAST_EQUAL) / PHOTOS);
-  return [atLeast(`${name}: photos of ${loss.photos} with equal labels`, least, loss.equalLabels)];
+  const { photos, equalLabels, relativeRms } = loss;
+  // Answers that name nothing are numbers, held to what the plan was allowed to lose.
+  if (equalLabels === undefined)
+    return budget === undefined
+      ? []
+      : [atMost(`${name}: relative RMS error, %`, 100 * budget.relativeRms, 100 * relativeRms)];
+  const least = Math.ceil((photos * LEAST_EQUAL) / PHOTOS);
+  return [atLeast(`${name}: photos of ${photos} with equal labels`, least, equalLabels)];
 }
 
 /** A link that swings: what became of the frames on it. */

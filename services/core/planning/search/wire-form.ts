@@ -16,7 +16,8 @@ import type { FleetView } from './fleet-view.ts';
 export interface WireOptions {
   /** Codecs that change values, `jpeg` for pictures as they enter; none: the plan is exact. */
   readonly lossy?: readonly LossyCodec[];
-  readonly refused?: readonly RefusedCodec[];
+  /** What sample frames have refused, look by look; a codec refused at look after look is refused at all. */
+  readonly refused?: readonly (readonly RefusedCodec[])[];
   /** How many times smaller deflate was seen to make a tensor, by name; others are guessed by what makes them. */
   readonly ratios?: ReadonlyMap<string, number>;
 }
@@ -65,6 +66,8 @@ const SPARSE_RATIO = 1.45;
 const PICTURE_RATIO = { png: 1.95, webp: 2.55, jpeg: 5.8 } as const;
 /** Ratios below this are not worth a pass over the bytes. */
 const LEAST_RATIO = 1.05;
+/** Looks at sample frames that may refuse a codec at some tensors, but not at all: each takes seconds to minutes. */
+const MOST_LOOKS = 8;
 /** Zeros stay zeros, and next to one another. */
 const KEEPS_ZEROS: ReadonlySet<string> = new Set(
   'MaxPool Concat Dropout Identity Reshape Flatten Squeeze Unsqueeze Slice Split'.split(' '),
@@ -77,14 +80,19 @@ export class CutFacts {
   readonly #graph: Graph;
   readonly #ratios: ReadonlyMap<string, number>;
   readonly #refused: ReadonlySet<string>;
+  readonly #hopeless: ReadonlySet<string>;
   readonly #ends: ReadonlySet<string>;
   readonly #known = new Map<string, number>();
 
   constructor(graph: Graph, { ratios = new Map(), refused = [] }: Omit<WireOptions, 'lossy'> = {}) {
     this.#graph = graph;
     this.#ratios = ratios;
-    this.#refused = new Set(refused.map(({ tensor, codec }) => `${codec} ${tensor}`));
-    this.key = JSON.stringify([...ratios, ...this.#refused]);
+    const all = refused.flat();
+    this.#refused = new Set(all.map(({ tensor, codec }) => `${codec} ${tensor}`));
+    const looks = (codec: string) =>
+      refused.filter((look) => look.some((each) => each.codec === codec)).length;
+    this.#hopeless = new Set(all.map(({ codec }) => codec).filter((codec) => looks(codec) >= MOST_LOOKS));
+    this.key = JSON.stringify([...ratios, ...this.#refused, ...this.#hopeless]);
     this.#ends = new Set([...graph.inputs, ...graph.outputs].map(({ name }) => name));
   }
 
@@ -122,7 +130,7 @@ export class CutFacts {
   }
 
   #isRefused(tensor: string, codec: string): boolean {
-    return this.#refused.has(`${codec} ${tensor}`);
+    return this.#hopeless.has(codec) || this.#refused.has(`${codec} ${tensor}`);
   }
 
   /** How many times smaller deflate makes it; 1 where that is not worth it. */

@@ -46,6 +46,22 @@ test('exact rows are held to the uncut model, budgeted ones to its labels', () =
   ]);
 });
 
+test('answers that name nothing are held to the relative error the row states', () => {
+  const budget = { relativeRms: 0.02, labels: 1 };
+  const of = (relativeRms: number): Row => ({
+    ...row,
+    network: 'waifu2x',
+    accuracy: 'budgeted',
+    budget,
+    loss: { photos: 21, relativeRms, maxRelDiff: 0.1 },
+  });
+  const targets = wireTargets([of(0.019), of(0.021)]).filter(({ name }) => name.startsWith('waifu2x'));
+  expect(targets.map(({ name, target, pass }) => [name, target, pass])).toEqual([
+    ['waifu2x, 200mbit, budgeted: relative RMS error, %', '<= 2', true],
+    ['waifu2x, 200mbit, budgeted: relative RMS error, %', '<= 2', false],
+  ]);
+});
+
 test('a swinging link may lose no frame, and little time', () => {
   const result = { minutes: 20, sent: 10, results: 10, lost: 0, changes: 3, spentMs: 1100, oracleMs: 1000 };
   expect(swingTargets(result).map(({ value, pass }) => [value, pass])).toEqual([

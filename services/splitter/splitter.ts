@@ -38,6 +38,8 @@ export interface SplitterDeps {
 }
 
 const TICK_MS = 50;
+/** Its timer comes later than this where something else ran all the time, as planning does in one process with it. */
+const HELD_UP_MS = 250;
 /** How long a splitter that leaves goes on taking frames where there is another: until that one knows. */
 const HAND_OVER_MS = 500;
 /** How long the last error results may take when the splitter stops. */
@@ -61,6 +63,7 @@ export class Splitter {
   readonly #share: Share;
   readonly #cameras: FrameWatch;
   #timer: NodeJS.Timeout | undefined;
+  #tickedAt = 0;
   #draining = false;
 
   constructor(deps: SplitterDeps) {
@@ -154,6 +157,7 @@ export class Splitter {
     await this.#plans.start();
     await this.#cameras.start();
     await this.#share.start();
+    this.#tickedAt = monotonicMs();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -335,8 +339,11 @@ export class Splitter {
   }
 
   #tick(): void {
+    const now = monotonicMs();
+    const lateMs = now - this.#tickedAt - TICK_MS;
+    this.#tickedAt = now;
     this.#dispatching.tick();
-    for (const stream of this.#streams.values()) stream.tick();
+    for (const stream of this.#streams.values()) stream.tick(lateMs > HELD_UP_MS ? lateMs : 0);
   }
 
   #taskOf(pipeline: string): Result['task'] {

@@ -24,12 +24,14 @@ export interface Started {
   readonly startedAt: number;
   /** When this attempt is given up: the frame's time is shared between its attempts. */
   readonly giveUpAt: number;
-  /** The plan with a fallback under which an earlier attempt failed. */
+  /** The plan whose fallback comes first: an earlier attempt failed under it, or it has become slow. */
   readonly after?: AnnouncedPlan | undefined;
+  /** Of the time since the stream began, what nothing ran here. */
+  readonly heldMs: number;
 }
 
 /** Why an attempt failed, as counters name it. */
-export type Cause = ErrorCode | 'device-gone' | 'merger-gone' | 'overtaken';
+export type Cause = ErrorCode | 'device-gone' | 'merger-gone' | 'overtaken' | 'slow';
 
 /** Somebody a frame needed was gone, or did not answer, or its plan no longer suits, which does not count as an attempt. */
 const FREE: ReadonlySet<Cause> = new Set([
@@ -38,9 +40,18 @@ const FREE: ReadonlySet<Cause> = new Set([
   'merger-gone',
   'strip-lost',
   'overtaken',
+  'slow',
 ]);
-/** A frame that has taken so many times what those before it took need not end on an old plan: links are others by now. */
+/** A frame that has taken so many times what those before it took need not end on its plan: links are others by now. */
 const OVERTAKEN = 3;
+/**
+ * So long frames go by the fallback of a plan that has become slow, until one is tried by the plan itself; each time that
+ * was in vain, twice as long.
+ */
+const REFUGE_MS = 4_000;
+/** None is slow that has not taken so long: a lost strip is asked for first. */
+const SLOW_MS = 1_000;
+const LONGEST_REFUGE_MS = 64_000;
 /** Frames before it, of which the median counts: one that was slow itself says nothing. */
 const BEFORE = 5;
 /** Starts of one frame that may end without counting as attempts: who answers at once that he cannot must not spin. */
@@ -62,13 +73,24 @@ interface Chosen {
   readonly merger: string;
 }
 
+/** The same, and the plan whose fallback that is. */
+interface Placed extends Chosen {
+  readonly after: AnnouncedPlan | undefined;
+}
+
+/** The newest plan has become slow: frames go by its fallback. */
+interface Refuge {
+  readonly from: string;
+  readonly until: number;
+  readonly forMs: number;
+}
+
 export interface StreamDeps {
   /** Those of the newest plan: a roll-out may change them. */
   readonly limits: () => StreamLimits;
   readonly now: () => number;
   /**
-   * Where a frame starts, or undefined while nobody can run it. `after`: an earlier attempt failed under it, and its
-   * fallback comes first.
+   * Where a frame starts, or undefined while nobody can run it. `after`: the plan whose fallback comes first.
    */
   readonly choose: (frame: Frame, after?: AnnouncedPlan) => Chosen | undefined;
   /** Whether a frame under way could begin again on a plan that is newer than its own. */
@@ -106,6 +128,10 @@ export class Stream {
   readonly counters = noCounts();
   /** What the last frames took that finished at once. */
   #tookMs: readonly number[] = [];
+  #refuge: Refuge | undefined;
+  #heldMs = 0;
+  /** When a frame had its result last. */
+  #closedAt = Number.NEGATIVE_INFINITY;
   readonly #causes = new Counters();
 
   constructor(deps: StreamDeps) {
@@ -149,12 +175,12 @@ export class Stream {
     for (const [id, parked] of [...this.#parked]) {
       // What began before may have ended at once and come back here.
       if (this.#parked.get(id) !== parked) continue;
-      const chosen = this.#deps.choose(parked.frame, parked.after);
-      if (chosen === undefined) continue;
+      const placed = this.#place(parked.frame, parked.after);
+      if (placed === undefined) continue;
       this.#parked.delete(id);
       this.counters.replayed++;
       this.#causes.add(`replayed.${parked.cause}`);
-      this.#begin(parked.frame, chosen, parked);
+      this.#begin(parked.frame, placed, parked);
     }
     // After a roll-out, frames read for the old plan must not hold up those read for the new one.
     const barred = new Set<string>();
@@ -162,22 +188,41 @@ export class Stream {
     while (this.inFlight < maxInFlight) {
       const frame = this.#queue.first(barred);
       if (frame === undefined) return;
-      const chosen = this.#deps.choose(frame);
-      if (chosen === undefined) {
+      const placed = this.#place(frame);
+      if (placed === undefined) {
         barred.add(frame.reading);
         continue;
       }
       this.#queue.remove(frame);
-      this.#begin(frame, chosen);
+      this.#begin(frame, placed);
     }
+  }
+
+  #place(frame: Frame, after?: AnnouncedPlan): Placed | undefined {
+    const chosen = this.#deps.choose(frame, after);
+    if (chosen === undefined || after !== undefined) return chosen && { ...chosen, after };
+    if (chosen.plan.digest !== this.#refuge?.from) this.#refuge = undefined;
+    const isSlow = this.#refuge !== undefined && this.#deps.now() < this.#refuge.until;
+    const second = isSlow ? this.#fallback(frame, chosen.plan) : undefined;
+    return second === undefined ? { ...chosen, after } : { ...second, after: chosen.plan };
+  }
+
+  /** Where a frame starts by the fallback of a plan; undefined where that cannot run. */
+  #fallback(frame: Frame, plan: AnnouncedPlan): Chosen | undefined {
+    const chosen = plan.fallback && this.#deps.choose(frame, plan);
+    return chosen?.plan.digest === plan.fallback?.digest ? chosen : undefined;
   }
 
   /** The frame's result has been published, of whichever attempt. */
   close(id: string): boolean {
-    const { attempt, startedAt = 0 } = this.#started.get(id) ?? {};
+    const started = this.#started.get(id);
     // Of one that began again the result may be an earlier attempt's.
-    if (attempt === 1) this.#tookMs = [...this.#tookMs.slice(1 - BEFORE), this.#deps.now() - startedAt];
+    if (started?.attempt === 1) {
+      this.#tookMs = [...this.#tookMs.slice(1 - BEFORE), this.#deps.now() - started.startedAt];
+      if (started.after === undefined) this.#refuge = undefined;
+    }
     if (this.#forget(id, true) === undefined) return false;
+    this.#closedAt = this.#deps.now();
     this.counters.finished++;
     this.pump();
     return true;
@@ -235,16 +280,33 @@ export class Stream {
     }
   }
 
-  /** Frames that an old plan keeps for far longer than those before them begin again on the newest that can run. */
+  /** Frames that a plan keeps for far longer than those before them begin again on the newest that can run, or its fallback. */
   #overtake(now: number): void {
     if (this.#tookMs.length === 0) return;
     const usualMs = [...this.#tookMs].sort((a, b) => a - b)[(this.#tookMs.length - 1) >> 1] as number;
-    for (const [id, { frame, plan, attempt, spent, startedAt, after }] of [...this.#started]) {
+    // Several at once may take so many times as long without anything being slow, and then end one after the other.
+    const slowMs = Math.max(SLOW_MS, OVERTAKEN * usualMs * this.#started.size);
+    for (const [id, { frame, plan, attempt, spent, startedAt, after, heldMs }] of [...this.#started]) {
       if (after !== undefined || attempt - spent > FREE_STARTS) continue;
-      if (now - startedAt <= OVERTAKEN * usualMs) continue;
-      if (this.#deps.overtaken(frame, plan))
-        this.replay(id, `plan ${plan.digest.slice(0, 12)} has become slow, and another can run`, 'overtaken');
+      // What comes while nothing runs here is read only then.
+      const heldUpMs = this.#heldMs - heldMs;
+      if (now - startedAt - heldUpMs <= OVERTAKEN * usualMs) continue;
+      const isSlow = now - Math.max(startedAt, this.#closedAt) - heldUpMs > slowMs;
+      const why = `plan ${plan.digest.slice(0, 12)} has become slow, and another can run`;
+      if (this.#deps.overtaken(frame, plan)) this.replay(id, why, 'overtaken');
+      else if (isSlow && this.#takesRefuge(frame, plan, now)) this.replay(id, why, 'slow');
     }
+  }
+
+  /** Whether its fallback can run: frames go by that for a while. */
+  #takesRefuge(frame: Frame, plan: AnnouncedPlan, now: number): boolean {
+    const { digest } = plan;
+    if (this.#fallback(frame, plan) === undefined) return false;
+    const before = this.#refuge?.from === digest ? this.#refuge : undefined;
+    if (before !== undefined && now < before.until) return true;
+    const forMs = before === undefined ? REFUGE_MS : Math.min(LONGEST_REFUGE_MS, 2 * before.forMs);
+    this.#refuge = { from: digest, until: now + forMs, forMs };
+    return true;
   }
 
   /** A merger is gone, and with it what it had gathered. */
@@ -254,9 +316,13 @@ export class Stream {
     }
   }
 
-  /** Looks at the clock: late attempts are replayed, waiting frames past their deadline end. */
-  tick(): void {
+  /**
+   * Looks at the clock: late attempts are replayed, waiting frames past their deadline end. `heldMs`: for so long before
+   * nothing ran here.
+   */
+  tick(heldMs = 0): void {
     const now = this.#deps.now();
+    this.#heldMs += heldMs;
     for (const [id, { giveUpAt }] of [...this.#started]) {
       if (now >= giveUpAt) this.replay(id, 'no result before its deadline', 'frame-deadline');
     }
@@ -287,15 +353,17 @@ export class Stream {
   }
 
   /** A frame that waits nowhere any more: one that ends at once must not be found and begun again. */
-  #begin(frame: Frame, chosen: Chosen, parked?: Parked): void {
-    const { attempt = 1, spent = 0, after, cause } = parked ?? {};
-    if (cause !== undefined && chosen.plan.digest === after?.fallback?.digest) {
+  #begin(frame: Frame, placed: Placed, parked?: Parked): void {
+    const { attempt = 1, spent = 0, cause = 'slow' } = parked ?? {};
+    const { after } = placed;
+    if (placed.plan.digest === after?.fallback?.digest) {
       this.counters.fallback++;
       this.#causes.add(`fallback.${cause}`);
     }
     const giveUpAt = this.#giveUpAt(frame, spent);
     const startedAt = this.#deps.now();
-    const started: Started = { frame, ...chosen, attempt, spent, startedAt, giveUpAt, after };
+    const heldMs = this.#heldMs;
+    const started: Started = { frame, ...placed, attempt, spent, startedAt, giveUpAt, heldMs };
     this.#started.set(frame.id, started);
     this.#deps.begin(started);
   }

@@ -72,9 +72,13 @@ async function prepare(draft: Draft) {
   return { plan, digest: planDigest(plan) };
 }
 
-async function begin(more: Partial<Pick<ReplanOptions, 'prepare' | 'plan' | 'frames'>> = {}) {
+async function begin(
+  more: Partial<Pick<ReplanOptions, 'prepare' | 'plan' | 'frames'>> = {},
+  fallback?: ReplanOptions['running']['plan']['fallback'],
+) {
   const draft = toyPlan(FLEET);
-  const running = { draft, plan: await prepare(draft), settings: {}, frames: FRAMES };
+  const plan = { ...(await prepare(draft)), ...(fallback === undefined ? {} : { fallback }) };
+  const running = { draft, plan, settings: {}, frames: FRAMES };
   await controller.rollOut(running);
   const changes: PlanChange[] = [];
   const telemetry = new TelemetryWatch(channels);
@@ -150,6 +154,15 @@ test('telemetry of a slow device brings a plan in which it does less', async () 
   expect(changes).toMatchObject([{ why: 'gain', digest: changed.digest }]);
   expect(replanning.digest).toBe(changed.digest);
   expect(replanning.counters()).toMatchObject({ 'replan.test.changes': 1, 'replan.test.speed.w2': 4000 });
+});
+
+test('frames that go by the fallback tell of its devices as well', async () => {
+  const second = toyPlan(toyFleet([toyDevice('w0'), toyDevice('w2')]));
+  const fallback = { ...(await prepare(second)), draft: second };
+  await begin({}, fallback);
+  for (let i = 0; i < 5; i++) await tell(fallback.digest, second, {});
+  const changed = await tellUntil(1, fallback.digest, second, { w2: 4 });
+  expect(tilesOf(changed).at(-1)).toEqual(['w2', 6]);
 });
 
 test('one task that has not ended is enough, unless the device is busy for another dispatcher', async () => {

@@ -377,6 +377,106 @@ describe('a plan with a fallback', () => {
     expect(begun.at(-1)).toEqual(['halo', 2]);
   });
 
+  describe('that has become slow', () => {
+    /** A frame under the plan took 400; the next has been under way for `ms`, of which nothing ran here for `heldMs`. */
+    function slowed(ms: number, heldMs = 0) {
+      const rig = rigged(1);
+      const { state, stream } = rig;
+      stream.push(frame('usual', 900_000));
+      state.now += 400;
+      stream.close('usual');
+      stream.push(frame('late', 900_000));
+      state.now += ms;
+      stream.tick(heldMs);
+      /** A frame that takes so long. */
+      const next = (id: string, took: number): void => {
+        stream.push(frame(id, 900_000));
+        state.now += took;
+        stream.tick();
+        stream.close(id);
+      };
+      return { ...rig, next };
+    }
+
+    test('gives a frame to it after three times what is usual, and for a while those that follow', () => {
+      const { state, stream, begun, next } = slowed(1_201);
+      expect(begun).toEqual([
+        ['halo', 1],
+        ['halo', 1],
+        ['merge', 2],
+      ]);
+      expect(stream.causes).toEqual({ 'replayed.slow': 1, 'fallback.slow': 1 });
+      stream.close('late');
+      next('after it', 3_000);
+      expect(begun.at(-1)).toEqual(['merge', 1]);
+      state.now += 1_000;
+      next('tried', 1_201);
+      expect(begun.slice(-2)).toEqual([
+        ['halo', 1],
+        ['merge', 2],
+      ]);
+      // In vain: twice as long.
+      state.now += 7_000;
+      next('later', 100);
+      expect(begun.at(-1)).toEqual(['merge', 1]);
+      state.now += 1_000;
+      next('well', 100);
+      next('as before', 100);
+      expect(begun.slice(-2)).toEqual([
+        ['halo', 1],
+        ['halo', 1],
+      ]);
+    });
+
+    test('does not count while nothing runs here, nor where the fallback cannot run', () => {
+      expect(slowed(1_201, 1).begun.at(-1)).toEqual(['halo', 1]);
+      const { state, stream, begun } = slowed(1_200);
+      state.away.add('merge');
+      state.now += 1;
+      stream.tick();
+      expect(begun.at(-1)).toEqual(['halo', 1]);
+      state.away.delete('merge');
+      stream.tick();
+      expect(begun.at(-1)).toEqual(['merge', 2]);
+    });
+
+    test('is not one whose frames are many at once', () => {
+      const burst = slowed(0);
+      for (const id of ['second', 'third']) burst.stream.push(frame(id, 900_000));
+      for (const id of ['late', 'second', 'third']) {
+        burst.state.now += 1_200;
+        burst.stream.tick();
+        burst.stream.close(id);
+      }
+      expect(burst.begun.map(([plan]) => plan)).toEqual(['halo', 'halo', 'halo', 'halo']);
+      const { state, stream, begun } = slowed(0);
+      for (const id of ['second', 'third']) stream.push(frame(id, 900_000));
+      state.now += 3_600;
+      stream.tick();
+      expect(begun.slice(-3)).toEqual([
+        ['halo', 1],
+        ['halo', 1],
+        ['halo', 1],
+      ]);
+      state.now += 1;
+      stream.tick();
+      expect(begun.at(-1)).toEqual(['merge', 2]);
+    });
+
+    test('says nothing of another plan', () => {
+      const { state, stream, begun, next } = slowed(1_201);
+      stream.close('late');
+      state.away.add('halo');
+      next('on another', 100);
+      state.away.delete('halo');
+      next('back', 100);
+      expect(begun.slice(-2)).toEqual([
+        ['old', 1],
+        ['halo', 1],
+      ]);
+    });
+  });
+
   test('a lost strip costs no attempt, and without the fallback another plan does', () => {
     const { state, stream, begun, failed } = rigged(1);
     stream.push(frame('a'));

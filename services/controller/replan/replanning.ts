@@ -64,8 +64,8 @@ const LOOK_MS = 500;
 const RETRY_MS = 5_000;
 /** Plans and fallbacks that workers may hold still. */
 const MOST_ANNOUNCED = 16;
-/** Plans whose tasks are still judged: frames under way finish on the old one. */
-const JUDGED = 3;
+/** Plans, and their fallbacks, whose tasks are still judged: frames under way finish on the old one. */
+const JUDGED = 6;
 
 export class Replanning {
   readonly #deps: ReplanningDeps;
@@ -339,9 +339,13 @@ export class Replanning {
       if (this.#fallbacks.size > JUDGED)
         this.#fallbacks.delete(this.#fallbacks.values().next().value as string);
     }
-    this.#plans.delete(digest);
-    this.#plans.set(digest, expectationsOf(digest, plan, draft));
-    if (this.#plans.size > JUDGED) this.#plans.delete(this.#plans.keys().next().value as string);
+    const all = [{ digest, plan, draft }];
+    if (fallback?.draft !== undefined) all.unshift({ ...fallback, draft: fallback.draft });
+    for (const each of all) {
+      this.#plans.delete(each.digest);
+      this.#plans.set(each.digest, expectationsOf(each.digest, each.plan, each.draft));
+    }
+    while (this.#plans.size > JUDGED) this.#plans.delete(this.#plans.keys().next().value as string);
   }
 
   #say(changed: Omit<PlanChange, 'factors'>): void {

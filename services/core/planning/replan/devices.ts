@@ -38,6 +38,8 @@ const TRIAL_MS = 30_000;
 const LONGEST_TRIAL_MS = 1_800_000;
 /** Where the links have become slower or faster together by this much, the hub's own may have too. */
 const OTHER_TIMES = 1.5;
+/** So many links that become others, one after the other, may do so in one step of all; one alone does so by itself. */
+const STEP = 2;
 /** Slower than the others by this much, it was wrong. */
 const STILL_SLOW = 1.5;
 
@@ -187,15 +189,36 @@ export class Devices {
   factors(): Map<string, { readonly speed: number; readonly link: number }> {
     const now = this.#now();
     const typical = this.#typical(now);
+    const links = this.#links();
     return new Map(
       [...this.usable()].map((id) => [
         id,
         {
           speed: this.#speed(id, typical, now) * this.#slowedBy(id),
-          link: this.#known.get(id)?.link.value ?? 1,
+          link: links.get(id) ?? 1,
         },
       ]),
     );
+  }
+
+  /**
+   * Link factors by device. Where several of those heard of since a link was heard of last, and half of them at least, have
+   * become other links, it is taken to have become what they are: it is one step of all, of which it has not said yet.
+   */
+  #links(): ReadonlyMap<string, number> {
+    const usable = this.usable();
+    const linked = this.#fleet.devices.filter(({ id, medium }) => medium !== undefined && usable.has(id));
+    const links = linked.flatMap(({ id }) => this.#known.get(id)?.link ?? []);
+    const latest = Math.max(...links.map(({ otherSince }) => otherSince));
+    const values = new Map([...usable].map((id) => [id, this.#known.get(id)?.link.value ?? 1]));
+    for (const { id } of linked) {
+      const since = this.#known.get(id)?.link.lastAt ?? Number.NEGATIVE_INFINITY;
+      if (since >= latest) continue;
+      const heard = links.filter(({ lastAt }) => lastAt > since);
+      const stepped = heard.filter(({ otherSince }) => otherSince > since).map(({ value }) => value);
+      if (stepped.length >= STEP && 2 * stepped.length >= heard.length) values.set(id, middle(stepped));
+    }
+    return values;
   }
 
   #hangs(id: string): boolean {

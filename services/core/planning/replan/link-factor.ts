@@ -38,6 +38,10 @@ export class LinkFactor {
   /** What the last look at it said. */
   #seen: number | undefined;
   #moment: { readonly since: number; nearest: number } | undefined;
+  /** When it last said something that was believed. */
+  #lastAt = Number.NEGATIVE_INFINITY;
+  /** When it became another link, and what it was then. */
+  #other = { at: Number.NEGATIVE_INFINITY, value: 1 };
 
   /** A task's ways there and back took `restMs`; `slower` is how much slower its processor is than profiled. */
   add(task: string, restMs: number, slower: number, now: number): void {
@@ -55,7 +59,9 @@ export class LinkFactor {
     }
     const ratio = (before.factor * (restMs + FLOOR_MS)) / (before.usual + FLOOR_MS);
     // What grew no more than the computing did is the processor's doing.
-    this.#witness(ratio > 1 ? Math.max(1, ratio / Math.max(1, slower)) : ratio, now);
+    const factor = ratio > 1 ? Math.max(1, ratio / Math.max(1, slower)) : ratio;
+    this.#witness(factor, now);
+    this.#heard(factor, now);
   }
 
   /**
@@ -64,13 +70,33 @@ export class LinkFactor {
    */
   seen(factor: number, now: number): void {
     const before = this.#seen ?? Number.NaN;
-    this.#seen = factor;
     const agree = Math.max(before / factor, factor / before) <= AGREE;
     const is = this.value;
     const slower = Math.min(before, factor) > OTHER * is;
     const faster = Math.max(before, factor) * OTHER < is;
+    // What is on its way beside the bytes makes a link seem slower, and nothing makes it seem faster.
+    const least = Math.min(factor, this.#seen ?? factor);
+    this.#seen = factor;
     if (agree && (slower || faster)) this.#factor.changeTo(factor, now);
-    else this.#factor.add(factor, now);
+    else this.#factor.add(least, now);
+    this.#heard(factor, now);
+  }
+
+  /** What is not believed yet leaves open how the link is. */
+  #heard(factor: number, now: number): void {
+    if (this.#distance(factor) > Math.log(OTHER)) return;
+    this.#lastAt = now;
+    const { value } = this;
+    if (Math.max(value / this.#other.value, this.#other.value / value) > OTHER)
+      this.#other = { at: now, value };
+  }
+
+  get lastAt(): number {
+    return this.#lastAt;
+  }
+
+  get otherSince(): number {
+    return this.#other.at;
   }
 
   #witness(ratio: number, now: number): void {

@@ -3,7 +3,7 @@
  * and who is there, it says when to change, and to what. It plans and predicts by the functions it is given.
  */
 
-import type { Fleet } from '../cost/fleet.ts';
+import type { Device, Fleet } from '../cost/fleet.ts';
 import type { Draft, Prediction } from '../draft.ts';
 import { Devices, type DevicesOptions, type Reading, type RunningReading } from './devices.ts';
 import { middle } from './factored-fleet.ts';
@@ -62,6 +62,16 @@ const TOGETHER = 1.5;
  * one a frame takes many times as long on the other, so that these are no ups and downs to wait for.
  */
 const OTHER_LINK = 4;
+/**
+ * After planning it rests for so many times what that took, for whoever computes and passes messages on the hub waits
+ * meanwhile; but not where a processor or a link is another.
+ */
+const REST = 10;
+const OTHER_SPEED = 2;
+/** Planning that took so long is seen in what was computed meanwhile by who shares the hub's processor. */
+const LONG_MS = 100;
+/** Answers are told at most so long after they came. */
+const TOLD_MS = 500;
 /** Plans that ran before and may again; the oldest is forgotten. */
 const KEPT = 8;
 /** Another plan than the best must be better by more than this: the search knows more of both than one simulated frame. */
@@ -87,6 +97,9 @@ export class Replanner {
   #changedAt: ReturnType<Devices['factors']> = new Map();
   /** When a change that pays need wait no longer. */
   #dueAt = Number.POSITIVE_INFINITY;
+  #restsUntil = Number.NEGATIVE_INFINITY;
+  /** When planning that took long was over. */
+  #plannedAt = Number.NEGATIVE_INFINITY;
   #frames = 0;
   #framesAt: number;
 
@@ -130,7 +143,11 @@ export class Replanner {
 
   /** Tasks were answered. */
   read(readings: Iterable<Reading>): void {
-    for (const reading of readings) this.#devices.read(reading);
+    const near = new Set(this.#devices.asProfiled.devices.filter(isNear).map(({ id }) => id));
+    const since = this.#options.now() - TOLD_MS;
+    for (const reading of readings)
+      if (!near.has(reading.device) || since - reading.computeMs > this.#plannedAt)
+        this.#devices.read(reading);
   }
 
   /** A device's link was looked at: it is so many times slower than profiled. */
@@ -190,10 +207,12 @@ export class Replanner {
     if (factors.size === 0) return undefined;
     const possible = this.#possible(this.#running);
     if (possible !== undefined && !(settled && this.#isNews(factors))) return undefined;
+    const began = now();
     const fleet = this.#devices.fleet();
     const fromMs = possible === undefined ? Number.POSITIVE_INFINITY : this.#frameMs(possible, fleet);
     const { draft, toMs, costMs } = this.#choose(plan(fleet), fleet);
     this.#decided = factors;
+    this.#planned(now() - began);
     if (possible === undefined) return { draft, why: 'gone', fromMs, toMs };
     const saves = this.#gains(fromMs, toMs);
     const repaid = (fromMs - toMs) * this.#framesAhead > costMs;
@@ -205,6 +224,12 @@ export class Replanner {
     // Where hardly anything would be saved, more frames save no more.
     this.#lookedRate = saves ? this.rate : Number.POSITIVE_INFINITY;
     return undefined;
+  }
+
+  #planned(tookMs: number): void {
+    const now = this.#options.now();
+    this.#restsUntil = now + REST * tookMs;
+    if (tookMs >= LONG_MS) this.#plannedAt = now;
   }
 
   /** Whether most links are still those it was last decided for: preparing the plan may have taken long. */
@@ -266,9 +291,16 @@ export class Replanner {
 
   /** Whether a factor, or who is there, or how much there is to do, differs from when it was last planned for. */
   #isNews(factors: ReturnType<Devices['factors']>): boolean {
-    const looked = this.#looked;
-    if (looked === undefined || looked.size !== factors.size || this.rate > 2 * this.#lookedRate) return true;
-    if (this.#options.now() >= this.#dueAt) return true;
+    const now = this.#options.now();
+    const rests = now < this.#restsUntil;
+    const looked = this.#looked ?? (rests ? this.#changedAt : undefined);
+    if (looked === undefined || now >= this.#dueAt) return true;
+    if (rests) {
+      // Who does not answer for a moment, or comes, can wait: the plan does without.
+      const known = new Map([...factors].filter(([id]) => looked.has(id)));
+      return otherLinks(known, looked) > 0 || otherSpeeds(known, looked);
+    }
+    if (looked.size !== factors.size || this.rate > 2 * this.#lookedRate) return true;
     const [typical, typicalBefore] = [typicalSpeed(factors), typicalSpeed(looked)];
     if (differs(typical, typicalBefore, TOGETHER)) return true;
     for (const [id, { speed, link }] of factors) {
@@ -290,6 +322,11 @@ export class Replanner {
   }
 }
 
+/** It runs on the hub. */
+function isNear({ medium }: Device): boolean {
+  return medium === undefined;
+}
+
 function typicalSpeed(factors: ReturnType<Devices['factors']>): number {
   return middle([...factors.values()].map(({ speed }) => speed));
 }
@@ -297,6 +334,10 @@ function typicalSpeed(factors: ReturnType<Devices['factors']>): number {
 /** How many devices' links are others. */
 function otherLinks(factors: ReturnType<Devices['factors']>, than: ReturnType<Devices['factors']>): number {
   return [...factors].filter(([id, { link }]) => differs(link, than.get(id)?.link ?? 1, OTHER_LINK)).length;
+}
+
+function otherSpeeds(factors: ReturnType<Devices['factors']>, than: ReturnType<Devices['factors']>): boolean {
+  return [...factors].some(([id, { speed }]) => differs(speed, than.get(id)?.speed ?? 1, OTHER_SPEED));
 }
 
 function differs(a: number, b: number, by = SAME): boolean {

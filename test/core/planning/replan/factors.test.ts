@@ -106,6 +106,14 @@ test('tasks that move the same bytes are told by one history, however many there
   expect([...sorts]).toEqual([0, 1, 2].map((block) => `block ${block}: 0 in, 0 out`));
 });
 
+test('of two looks at a link the faster counts: what is on the way beside one makes it seem slow', () => {
+  const factor = new LinkFactor();
+  for (let now = 0; now < 20_000; now += 2_000) factor.seen((now / 2_000) % 2 === 0 ? 10 : 60, now);
+  expect(factor.value).toBe(10);
+  for (let now = 20_000; now < 24_000; now += 2_000) factor.seen(60, now);
+  expect(factor.value).toBe(60);
+});
+
 test('a link that takes longer than before is slower; small ups and downs are not', () => {
   const { add, value } = link();
   for (const restMs of [20, 22, 21, 20, 21]) add('t', restMs);
@@ -314,6 +322,20 @@ describe("the hub's own link", () => {
     for (const factor of factors) see(factor);
     return { known, see, hub: () => known.fleet().media.get('hub')?.bytesPerMs };
   }
+
+  test('has company: a link that has not been heard of since several became other links is one of those', () => {
+    const { known } = slowed(1);
+    const links = () => [...known.factors().values()].map(({ link }) => link);
+    for (const id of ['a', 'a']) known.linkSeen(id, 100);
+    expect(links()).toEqual([100, 1, 1, 1]);
+    for (const id of ['b', 'b']) known.linkSeen(id, 120);
+    expect(links()).toEqual([100, 120, 100, 100]);
+    // Not believed yet, as it would be the second time.
+    known.linkSeen('d', 90);
+    expect(links()).toEqual([100, 120, 100, 100]);
+    known.linkSeen('c', 1);
+    expect(links()).toEqual([100, 120, 1, 100]);
+  });
 
   test('is as good as all of them together are seen to be', () => {
     const { known, hub } = slowed(4);

@@ -304,3 +304,105 @@ test('links that are others by now: nothing is waited for, and what was decided 
   }
   expect(changes).toBeGreaterThanOrEqual(10);
 });
+
+test('planning that takes its time is done seldom, unless a device is another than it was', () => {
+  let now = 0;
+  let planned = 0;
+  const replanner = new Replanner({
+    fleet: FOUR,
+    now: () => now,
+    running: toyPlan(FOUR),
+    objective: 'latency',
+    plan: (fleet) => {
+      now += 1_000;
+      planned++;
+      return toyPlan(fleet);
+    },
+    predict: toyPredict,
+  });
+  const ids = FOUR.devices.map(({ id }) => id);
+  replanner.online(ids);
+  /** Twice a second for ten seconds, the last device so many times slower. */
+  const told = (slower: (look: number) => number): number => {
+    const before = planned;
+    for (let look = 0; look < 20; look++, now += 500) {
+      const readings = ids.map((device) => {
+        const profiledMs = 144;
+        const computeMs = profiledMs * (device === 'd3' ? slower(look) : 1);
+        return { device, task: 't', computeMs, profiledMs };
+      });
+      for (let each = 0; each < 4; each++) replanner.read(readings);
+      replanner.decide();
+    }
+    return planned - before;
+  };
+  expect(told((look) => 1 + (look % 2) / 2)).toBeLessThanOrEqual(2);
+  now += 10_000;
+  expect(told(() => 1)).toBeLessThanOrEqual(1);
+  expect(told(() => 4)).toBeGreaterThanOrEqual(1);
+});
+
+test('while planning rests, a device that the plan does without may come and go', () => {
+  let now = 0;
+  let planned = 0;
+  const three = toyFleet(FOUR.devices.slice(0, 3));
+  const replanner = new Replanner({
+    fleet: FOUR,
+    now: () => now,
+    running: toyPlan(three),
+    objective: 'latency',
+    plan: (fleet) => {
+      now += 1_000;
+      planned++;
+      return toyPlan(fleet);
+    },
+    predict: toyPredict,
+  });
+  const decide = (ids: readonly string[]): number => {
+    replanner.online(ids);
+    replanner.decide();
+    return planned;
+  };
+  const all = FOUR.devices.map(({ id }) => id);
+  expect([all, all.slice(0, 3), all].map(decide)).toEqual([1, 1, 1]);
+  now += 10_000;
+  expect(decide(all.slice(0, 3))).toBe(2);
+  expect(decide(all.slice(0, 2))).toBe(3);
+});
+
+test('what devices on the hub computed while it planned says nothing of them', () => {
+  const medium = { name: 'air', bytesPerMs: 1000, duplex: 'half' as const, latencyMs: 1 };
+  const fleet = {
+    ...toyFleet([toyDevice('near'), toyDevice('far', 1, { medium: 'air' })]),
+    media: new Map([['air', medium]]),
+  };
+  let now = 0;
+  const replanner = new Replanner({
+    fleet,
+    now: () => now,
+    running: toyPlan(fleet),
+    objective: 'latency',
+    plan: (at) => {
+      now += 1_000;
+      return toyPlan(at);
+    },
+    predict: toyPredict,
+  });
+  replanner.online(['near', 'far']);
+  const read = (slower: number): number[] => {
+    const readings = ['near', 'far'].map((device) => ({
+      device,
+      task: 't',
+      computeMs: 400 * slower,
+      profiledMs: 400,
+    }));
+    for (let each = 0; each < 8; each++) replanner.read(readings);
+    return [...replanner.factors().values()].map(({ speed }) => speed);
+  };
+  expect(read(1)).toEqual([1, 1]);
+  replanner.decide();
+  now += 100;
+  expect(read(4)).toEqual([1, 4]);
+  now += 4 * 400 + 500;
+  expect(read(4)).toEqual([4, 4]);
+});

@@ -155,6 +155,17 @@ function kindKey({ kinds, taskMs, byteMs, medium }: Device, { media, hub }: Flee
   ]);
 }
 
+/** One device of each kind and memory: any other of the kind does as well. */
+export function kindsOf(members: readonly Member[]): Member[] {
+  const kinds = new Map<string, Member>();
+  for (const member of members) {
+    const { memoryBytes, idleBytes } = member.device;
+    const key = `${member.kind} ${memoryBytes} ${idleBytes}`;
+    if (!kinds.has(key)) kinds.set(key, member);
+  }
+  return [...kinds.values()];
+}
+
 /** Milliseconds of a device's processor for a task: taking it in, computing, and sending what it made. */
 export function taskMs(member: Member, cost: PartCost): number {
   const { share, bytesIn, bytesOut, packedIn = 0, packedOut = 0 } = cost;

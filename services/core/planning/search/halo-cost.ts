@@ -124,9 +124,12 @@ function enterMs(view: FleetView, keep: Keeping, { reads, computeMs }: TileShare
   return end;
 }
 
-/** Milliseconds until everybody has what neighbours sent, all of it sent at once, and has computed. */
+/**
+ * Milliseconds until everybody has what neighbours sent, all of it sent at once, and has computed. What a device gets
+ * comes straight where it has a broker of its own, and by the hub where it has none.
+ */
 function stayMs(view: FleetView, { members, cover }: Keeping, { lacks, computeMs }: TileShares, sent: Sent) {
-  const direct = members.every(({ device }) => device.endpoint === true);
+  const near = members.filter(isNear).length;
   const neighbours = neighboursIn(cover);
   const loads = Loads.of(view);
   let [last, computed] = [0, 0];
@@ -137,15 +140,22 @@ function stayMs(view: FleetView, { members, cover }: Keeping, { lacks, computeMs
     const packing = (deflate.inflateMs + deflate.deflateMs) * packed;
     const moved = 2 * (neighbours * stripMs(device) + device.byteMs * bytes) + packing;
     computed = Math.max(computed, (computeMs[at] as number) + moved);
-    const [up, down] = direct ? directLegs(view, member) : [member.up, member.down];
-    loads.along(up, bytes, neighbours);
-    loads.along(down, bytes, neighbours);
-    if (direct) continue;
+    const direct = directLegs(view, member);
+    // Of what it sends, as much as of the others are near.
+    const straight = (near - (isNear(member) ? 1 : 0)) / Math.max(1, members.length - 1);
+    if (straight > 0) loads.along(direct[0], straight * bytes, straight * neighbours);
+    if (straight < 1) loads.along(member.up, (1 - straight) * bytes, (1 - straight) * neighbours);
+    loads.along(isNear(member) ? direct[1] : member.down, bytes, neighbours);
+    if (isNear(member)) continue;
     loads.hub(neighbours, bytes);
     // The last strip passes the hub whole before it goes on.
-    for (const leg of down) last = Math.max(last, (leg.msPerByte * bytes) / neighbours);
+    for (const leg of member.down) last = Math.max(last, (leg.msPerByte * bytes) / neighbours);
   }
   return loads.longest() + last + 2 * loads.latency + computed;
+}
+
+function isNear({ device }: Member): boolean {
+  return device.endpoint === true;
 }
 
 /** Messages a device sends in an exchange: to the neighbour on either side, in a grid to those at the corners too. */

@@ -8,8 +8,8 @@ import { TilepipeError } from '../../runtime/errors.ts';
 import { speedShares } from './balance.ts';
 import { codedSpace } from './coded-space.ts';
 import { movedLines, snapped } from './cover-lines.ts';
-import { arrangements, coverOf } from './covers.ts';
-import type { FleetView } from './fleet-view.ts';
+import { type Arrangement, arrangements, coverOf } from './covers.ts';
+import { type FleetView, kindsOf } from './fleet-view.ts';
 import { type Keeping, keeping } from './halo-cost.ts';
 import { keyOf, type Move, stepsOf } from './halo-plan.ts';
 import { HaloWays, movesTo, TileTable } from './halo-reach.ts';
@@ -62,7 +62,9 @@ export function haloPlan<T>(input: HaloInput<T>): T | undefined {
   if (input.quick) return found[0]?.predicted;
   let best: Found<T> | undefined;
   const left = { effort: EFFORT };
-  const tried = firstOfEach(found).slice(0, MOST_MOVED);
+  const tried = firstOfEach(found)
+    .slice(0, MOST_MOVED)
+    .map((plan) => placed(input, plan));
   for (const plan of tried.flatMap((each) => [...new Set([withCuts(input, each), each])])) {
     if (best !== undefined && by(plan) > by(best) * MOST_GAIN) continue;
     const formed = refined(plan, {
@@ -102,12 +104,14 @@ function promising<T>(input: HaloInput<T>): Found<T>[] {
   const tried = forms.filter((_, at) => at < EXACT_FORMS || at === forms.length - 1);
   const ends = tried.flatMap((form) => {
     const ways = new HaloWays(codedSpace(space, facts, form), view, form, tiles);
-    return sets.flatMap((set) => {
+    // Most devices first: what they take is a limit to the others, and to all choices together.
+    const found = sets.toReversed().flatMap((set) => {
       const end = ways.reach(set, limitMs);
       if (end === undefined) return [];
       limitMs = Math.min(limitMs, end.ms * SLACK);
       return [{ end, form }];
     });
+    return found.reverse();
   });
   ends.sort((a, b) => a.end.ms - b.end.ms);
   const found = ends
@@ -136,11 +140,29 @@ function gathered<T>(input: HaloInput<T>, plan: Found<T> | undefined): Found<T> 
   let best = plan;
   for (const [at, move] of plan?.moves.entries() ?? []) {
     if (best === undefined || at === 0 || move.kind !== 'given' || !isFar(input.view, move.step)) continue;
-    const step: Step = { ...move.step, entry: 'halo' };
-    const next = planOf(input, best.moves.with(at, { kind: 'given', step }), best.form);
-    if (next !== undefined && input.score(next.predicted) < input.score(best.predicted)) best = next;
+    best = stepTried(input, best, at, { ...move.step, entry: 'halo' });
   }
   return best;
+}
+
+/** The plan with blocks in one piece on another device where that is quicker: estimates forget what tiles leave to do there. */
+function placed<T>(input: HaloInput<T>, plan: Found<T>): Found<T> {
+  let best = plan;
+  for (const [at, move] of plan.moves.entries()) {
+    if (at === 0 || move.kind !== 'given' || move.step.mode !== 'whole') continue;
+    const { entry: _entry, ...step } = move.step;
+    const [only] = step.parts;
+    if (only === undefined) continue;
+    for (const { index } of kindsOf(input.view.members))
+      if (!only.on.includes(index))
+        best = stepTried(input, best, at, { ...step, parts: [{ ...only, on: [index] }] });
+  }
+  return best;
+}
+
+function stepTried<T>(input: HaloInput<T>, plan: Found<T>, at: number, step: Step): Found<T> {
+  const next = planOf(input, plan.moves.with(at, { kind: 'given', step }), plan.form);
+  return next !== undefined && input.score(next.predicted) < input.score(plan.predicted) ? next : plan;
 }
 
 /** Whether a step is one piece on one device that is not on the hub. */
@@ -216,10 +238,15 @@ function keepings(view: FleetView, space: SearchSpace): Keeping[] {
   const { rows, columns } = largest.extents;
   return subsetsOf(ranked(view, view.members, everything.whole)).flatMap((members) => {
     const shares = speedShares(members, everything.whole);
-    return arrangements(members.length, rows, columns).map((arrangement) =>
-      keeping(members, coverOf(arrangement, shares)),
-    );
+    const laid = arrangements(members.length, rows, columns);
+    const tried = members.some(({ local }) => local) ? eitherWay(laid) : laid;
+    return tried.map((arrangement) => keeping(members, coverOf(arrangement, shares)));
   });
+}
+
+/** Upside down as well where that differs: the last tile is the hub's own, which has most of its messages. */
+function eitherWay(all: readonly Arrangement[]): readonly Arrangement[] {
+  return all.flatMap((bands) => (bands[0] === bands.at(-1) ? [bands] : [bands, bands.toReversed()]));
 }
 
 /** The tileable span with the most work: its maps say which way strips go. */

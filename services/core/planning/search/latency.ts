@@ -3,7 +3,7 @@
  * recurrence), where a block runs in one piece, in tiles or in shards on the best devices for it.
  */
 
-import type { FleetView, Member } from './fleet-view.ts';
+import { type FleetView, kindsOf, type Member } from './fleet-view.ts';
 import { latencyWithin } from './latency-within.ts';
 import { fits, holdingsOf, together } from './memory-of.ts';
 import { type Estimated, type Option, sharedOptions, type TimedStep, wholeOptions } from './options.ts';
@@ -157,15 +157,4 @@ function* promising(
     effort += next.option.effort;
     yield next;
   }
-}
-
-/** One device of each kind and memory: any other of the kind does as well. */
-function kindsOf(members: readonly Member[]): Member[] {
-  const kinds = new Map<string, Member>();
-  for (const member of members) {
-    const { memoryBytes, idleBytes } = member.device;
-    const key = `${member.kind} ${memoryBytes} ${idleBytes}`;
-    if (!kinds.has(key)) kinds.set(key, member);
-  }
-  return [...kinds.values()];
 }

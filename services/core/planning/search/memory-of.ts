@@ -9,8 +9,21 @@ export type { Holding } from '../cost/worker-memory.ts';
 
 const NOTHING: Holding = { weights: 0, activations: 0, subModels: 0 };
 
+type Held = Pick<Step, 'mode' | 'parts' | 'cover' | 'reuse'>;
+
+/** Worked out once for steps that plans have in common. */
+const known = new WeakMap<Held, ReadonlyMap<number, Holding>>();
+
 /** What a block adds to each device that may run a part of it: weights once for all tiles, each shard its own. */
-export function holdingsOf(step: Pick<Step, 'mode' | 'parts' | 'cover' | 'reuse'>): Map<number, Holding> {
+export function holdingsOf(step: Held): ReadonlyMap<number, Holding> {
+  const before = known.get(step);
+  if (before !== undefined) return before;
+  const held = heldBy(step);
+  known.set(step, held);
+  return held;
+}
+
+function heldBy(step: Held): Map<number, Holding> {
   const { mode, parts } = step;
   const held = new Map<number, Holding>();
   const patterns = patternsOf(step);

@@ -34,7 +34,7 @@ export interface AloneDeps {
 
 /** Photos that ranges are taken from. */
 const CALIBRATED = 7;
-const SLOWDOWN_RUNS = 5;
+const SLOWDOWN_RUNS = 15;
 /** Runs of an int8 form that no plan is compared with. */
 const MENTIONED_RUNS = 6;
 

@@ -49,9 +49,9 @@ const OVERTAKEN = 3;
  * was in vain, twice as long.
  */
 const REFUGE_MS = 4_000;
+const LONGEST_REFUGE_MS = 64_000;
 /** None is slow that has not taken so long: a lost strip is asked for first. */
 const SLOW_MS = 1_000;
-const LONGEST_REFUGE_MS = 64_000;
 /** Frames before it, of which the median counts: one that was slow itself says nothing. */
 const BEFORE = 5;
 /** Starts of one frame that may end without counting as attempts: who answers at once that he cannot must not spin. */
@@ -111,7 +111,7 @@ export interface StreamCounters {
   dropped: number;
   /** And, as `replayed.<cause>`, why. */
   replayed: number;
-  /** Attempts by the fallback of a plan that failed, and, as `fallback.<cause>`, why it did. */
+  /** Attempts by the fallback of a plan, and, as `fallback.<cause>`, why not by the plan itself. */
   fallback: number;
 }
 
@@ -146,7 +146,7 @@ export class Stream {
     return this.#queue.length;
   }
 
-  /** Why frames began again, and of these why by a fallback: how many for each cause. */
+  /** Why frames began again, and why frames began by a fallback: how many for each cause. */
   get causes(): Record<string, number> {
     return this.#causes.snapshot();
   }
@@ -219,7 +219,7 @@ export class Stream {
     // Of one that began again the result may be an earlier attempt's.
     if (started?.attempt === 1) {
       this.#tookMs = [...this.#tookMs.slice(1 - BEFORE), this.#deps.now() - started.startedAt];
-      if (started.after === undefined) this.#refuge = undefined;
+      if (started.plan.digest === this.#refuge?.from) this.#refuge = undefined;
     }
     if (this.#forget(id, true) === undefined) return false;
     this.#closedAt = this.#deps.now();
@@ -354,10 +354,12 @@ export class Stream {
 
   /** A frame that waits nowhere any more: one that ends at once must not be found and begun again. */
   #begin(frame: Frame, placed: Placed, parked?: Parked): void {
-    const { attempt = 1, spent = 0, cause = 'slow' } = parked ?? {};
+    const { attempt = 1, spent = 0 } = parked ?? {};
     const { after } = placed;
     if (placed.plan.digest === after?.fallback?.digest) {
       this.counters.fallback++;
+      // One that has not failed under the plan does without it because that has become slow.
+      const cause = parked?.after === undefined ? 'slow' : parked.cause;
       this.#causes.add(`fallback.${cause}`);
     }
     const giveUpAt = this.#giveUpAt(frame, spent);

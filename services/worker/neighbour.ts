@@ -28,7 +28,7 @@ export interface NeighbourDeps {
 const RETRY = { firstMs: 500, capMs: 10_000 };
 /** The same for an address where nobody has answered yet: it may be none that is reached from here. */
 const RETRY_UNANSWERED = { firstMs: 500, capMs: 300_000 };
-/** Bytes that may wait for a connection: less than what publishing on it waits for, with all else there is to send. */
+/** Bytes that may wait in a connection: with 4 MB publishing on it would wait, and with it all else there is to send. */
 const MOST_WAITING_BYTES = 2 * 2 ** 20;
 /** A connection that has served for so long has left its failures behind. */
 const SETTLED_MS = 30_000;

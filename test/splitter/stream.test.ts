@@ -463,6 +463,22 @@ describe('a plan with a fallback', () => {
       expect(begun.at(-1)).toEqual(['merge', 2]);
     });
 
+    test('is not well again because a frame of another plan ends', () => {
+      const { state, stream, begun } = slowed(2_000);
+      state.away.add('halo');
+      stream.push(frame('on another', 900_000));
+      state.away.delete('halo');
+      state.now += 401;
+      stream.tick();
+      stream.close('on another');
+      stream.push(frame('next', 900_000));
+      expect(begun.slice(-3)).toEqual([
+        ['old', 1],
+        ['merge', 2],
+        ['merge', 1],
+      ]);
+    });
+
     test('says nothing of another plan', () => {
       const { state, stream, begun, next } = slowed(1_201);
       stream.close('late');

@@ -31,7 +31,7 @@ export interface CodedPlan {
   readonly codecs: readonly RefusedCodec[];
 }
 
-/** How sub-models write a tensor, for people in the plan of a draft. */
+/** How sub-models write a tensor, as the plan of the draft says it for people. */
 type InsideCodec = NonNullable<Plan['tensors'][string]['codec']>;
 
 interface LoneCodec {

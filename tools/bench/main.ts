@@ -20,7 +20,8 @@ import { benchThroughput, THROUGHPUT_CELLS } from './throughput/bench.ts';
 import { benchWire, type WireFlags } from './wire/bench.ts';
 import { PLAN_KINDS, WIRE_CELLS } from './wire/cells.ts';
 
-type Flag = 'repetitions' | 'svg' | 'models' | 'plan' | 'json' | 'minutes';
+/** Beside `--cells`. `wire` has all that any bench has. */
+type Flag = Exclude<keyof WireFlags, 'cells'>;
 
 interface Bench {
   readonly what: string;
@@ -109,7 +110,7 @@ function show({ bench, cells, targets }: BenchReport): void {
   );
 }
 
-/** The command line, without the bench that has no name. */
+/** The command line of benches that are named. */
 export function assemble(): Command {
   const program = new StrictCommand('npm run bench --')
     .description('Figures of this machine. Without a name: every bench that needs no emulated devices')

@@ -219,9 +219,9 @@ export class Planner {
 
   #tell({ alternatives }: SearchResult, told: RehearseOptions['told'], best?: Draft): void {
     const outlines = alternatives.map(({ blocks: _, ...outline }) => outline);
-    const known = { cuts: this.#cuts.cuts, written: this.#written.entries() };
     told?.({
-      ...known,
+      cuts: this.#cuts.cuts,
+      written: this.#written.entries(),
       outlines,
       checked: this.checked,
       ...(best === undefined ? {} : { best: packed(best) }),
@@ -314,8 +314,9 @@ export class Planner {
   }
 
   #refuse(look: readonly RefusedCodec[]): void {
-    const [key, ...known] = [look, ...this.#refused].map((each) => JSON.stringify(each));
-    if (!known.includes(key as string)) this.#refused = [...this.#refused, look];
+    const key = JSON.stringify(look);
+    if (this.#refused.some((known) => JSON.stringify(known) === key)) return;
+    this.#refused = [...this.#refused, look];
   }
 
   get #written(): WrittenModels {

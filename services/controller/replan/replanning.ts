@@ -73,8 +73,6 @@ export class Replanning {
   readonly #replanner: Replanner;
   readonly #links: DeviceLinks;
   readonly #plans = new Map<string, PlanExpectations>();
-  /** Digests of the plans that stood in for those. */
-  readonly #fallbacks = new Set<string>();
   /** What workers may say they have loaded, by digest: plans and fallbacks, and when they were announced. */
   readonly #announced = new Map<string, { readonly draft: Draft; readonly at: number }>();
   readonly #failures = new LoadFailures();
@@ -164,10 +162,7 @@ export class Replanning {
   /** By the other pipelines on the same device. */
   #slowedBy(device: string): number {
     const { controller, telemetry } = this.#deps;
-    const contention = telemetry.contention(
-      device,
-      (plan) => this.#plans.has(plan) || this.#fallbacks.has(plan),
-    );
+    const contention = telemetry.contention(device, (plan) => this.#plans.has(plan));
     return slowedBy(contention, controller.pipelines.length);
   }
 
@@ -333,15 +328,8 @@ export class Replanning {
   }
 
   #judge({ draft, plan: { plan, digest, fallback } }: InForce): void {
-    if (fallback !== undefined) {
-      this.#fallbacks.delete(fallback.digest);
-      this.#fallbacks.add(fallback.digest);
-      if (this.#fallbacks.size > JUDGED)
-        this.#fallbacks.delete(this.#fallbacks.values().next().value as string);
-    }
-    const all = [{ digest, plan, draft }];
-    if (fallback?.draft !== undefined) all.unshift({ ...fallback, draft: fallback.draft });
-    for (const each of all) {
+    const second = fallback?.draft === undefined ? [] : [{ ...fallback, draft: fallback.draft }];
+    for (const each of [...second, { digest, plan, draft }]) {
       this.#plans.delete(each.digest);
       this.#plans.set(each.digest, expectationsOf(each.digest, each.plan, each.draft));
     }

@@ -34,6 +34,7 @@ export interface AloneDeps {
 
 /** Photos that ranges are taken from. */
 const CALIBRATED = 7;
+/** Runs whose median is compared with the profile: that of five was 20 % off. */
 const SLOWDOWN_RUNS = 15;
 /** Runs of an int8 form that no plan is compared with. */
 const MENTIONED_RUNS = 6;

@@ -189,21 +189,18 @@ export class Devices {
   factors(): Map<string, { readonly speed: number; readonly link: number }> {
     const now = this.#now();
     const typical = this.#typical(now);
-    const links = this.#links();
     return new Map(
-      [...this.usable()].map((id) => [
+      [...this.#links()].map(([id, link]) => [
         id,
-        {
-          speed: this.#speed(id, typical, now) * this.#slowedBy(id),
-          link: links.get(id) ?? 1,
-        },
+        { speed: this.#speed(id, typical, now) * this.#slowedBy(id), link },
       ]),
     );
   }
 
   /**
-   * Link factors by device. Where several of those heard of since a link was heard of last, and half of them at least, have
-   * become other links, it is taken to have become what they are: it is one step of all, of which it has not said yet.
+   * Link factors of the devices that take part. Where several of those heard of since a link was heard of last, and half of
+   * them at least, have become other links, it is taken to have become what they are: it is one step of all, of which it has
+   * not said yet.
    */
   #links(): ReadonlyMap<string, number> {
     const usable = this.usable();

@@ -26,6 +26,7 @@ const OTHER = 4;
 const AGREE = 2;
 
 interface Before {
+  readonly since: number;
   readonly first: number[];
   /** Of the link while these were measured. */
   readonly factor: number;
@@ -38,8 +39,9 @@ export class LinkFactor {
   /** What the last look at it said. */
   #seen: number | undefined;
   #moment: { readonly since: number; nearest: number } | undefined;
-  /** When it last said something that was believed. */
   #lastAt = Number.NEGATIVE_INFINITY;
+  /** When a look at it last agreed with what was known; Infinity where none has been taken, so that nothing is doubted. */
+  #agreedAt = Number.POSITIVE_INFINITY;
   /** When it became another link, and what it was then. */
   #other = { at: Number.NEGATIVE_INFINITY, value: 1 };
 
@@ -47,7 +49,7 @@ export class LinkFactor {
   add(task: string, restMs: number, slower: number, now: number): void {
     let before = this.#tasks.get(task);
     if (before === undefined) {
-      before = { first: [], factor: this.value, usual: undefined };
+      before = { since: now, first: [], factor: this.value, usual: undefined };
       this.#tasks.set(task, before);
       if (this.#tasks.size > TASKS) this.#tasks.delete(this.#tasks.keys().next().value as string);
     }
@@ -79,7 +81,17 @@ export class LinkFactor {
     this.#seen = factor;
     if (agree && (slower || faster)) this.#factor.changeTo(factor, now);
     else this.#factor.add(least, now);
+    if (this.value * OTHER < is) this.#doubt();
+    if (this.#distance(factor) <= Math.log(OTHER)) this.#agreedAt = now;
     this.#heard(factor, now);
+  }
+
+  /**
+   * It has become much faster, nobody knows since when: tasks first measured after the last look that agreed may have been
+   * measured on the fast link, and would say for ever that it is the slow one.
+   */
+  #doubt(): void {
+    for (const [task, { since }] of this.#tasks) if (since > this.#agreedAt) this.#tasks.delete(task);
   }
 
   /** What is not believed yet leaves open how the link is. */
@@ -91,10 +103,12 @@ export class LinkFactor {
       this.#other = { at: now, value };
   }
 
+  /** When it last said something that was believed; -Infinity before that. */
   get lastAt(): number {
     return this.#lastAt;
   }
 
+  /** When it became another link; -Infinity where it is what it was at first. */
   get otherSince(): number {
     return this.#other.at;
   }

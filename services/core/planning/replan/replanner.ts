@@ -145,9 +145,10 @@ export class Replanner {
   read(readings: Iterable<Reading>): void {
     const near = new Set(this.#devices.asProfiled.devices.filter(isNear).map(({ id }) => id));
     const since = this.#options.now() - TOLD_MS;
-    for (const reading of readings)
-      if (!near.has(reading.device) || since - reading.computeMs > this.#plannedAt)
-        this.#devices.read(reading);
+    for (const reading of readings) {
+      const heldUp = near.has(reading.device) && since - reading.computeMs <= this.#plannedAt;
+      this.#devices.read(heldUp ? { ...reading, telling: false, restMs: undefined } : reading);
+    }
   }
 
   /** A device's link was looked at: it is so many times slower than profiled. */

@@ -129,7 +129,7 @@ function enterMs(view: FleetView, keep: Keeping, { reads, computeMs }: TileShare
  * comes straight where it has a broker of its own, and by the hub where it has none.
  */
 function stayMs(view: FleetView, { members, cover }: Keeping, { lacks, computeMs }: TileShares, sent: Sent) {
-  const near = members.filter(isNear).length;
+  const brokers = members.filter(hasBroker).length;
   const neighbours = neighboursIn(cover);
   const loads = Loads.of(view);
   let [last, computed] = [0, 0];
@@ -140,13 +140,13 @@ function stayMs(view: FleetView, { members, cover }: Keeping, { lacks, computeMs
     const packing = (deflate.inflateMs + deflate.deflateMs) * packed;
     const moved = 2 * (neighbours * stripMs(device) + device.byteMs * bytes) + packing;
     computed = Math.max(computed, (computeMs[at] as number) + moved);
-    const direct = directLegs(view, member);
-    // Of what it sends, as much as of the others are near.
-    const straight = (near - (isNear(member) ? 1 : 0)) / Math.max(1, members.length - 1);
-    if (straight > 0) loads.along(direct[0], straight * bytes, straight * neighbours);
+    const [up, down] = brokers > 0 ? directLegs(view, member) : [member.up, member.down];
+    // Of what it sends, as much as of the others have brokers.
+    const straight = (brokers - (hasBroker(member) ? 1 : 0)) / Math.max(1, members.length - 1);
+    if (straight > 0) loads.along(up, straight * bytes, straight * neighbours);
     if (straight < 1) loads.along(member.up, (1 - straight) * bytes, (1 - straight) * neighbours);
-    loads.along(isNear(member) ? direct[1] : member.down, bytes, neighbours);
-    if (isNear(member)) continue;
+    loads.along(hasBroker(member) ? down : member.down, bytes, neighbours);
+    if (hasBroker(member)) continue;
     loads.hub(neighbours, bytes);
     // The last strip passes the hub whole before it goes on.
     for (const leg of member.down) last = Math.max(last, (leg.msPerByte * bytes) / neighbours);
@@ -154,7 +154,7 @@ function stayMs(view: FleetView, { members, cover }: Keeping, { lacks, computeMs
   return loads.longest() + last + 2 * loads.latency + computed;
 }
 
-function isNear({ device }: Member): boolean {
+function hasBroker({ device }: Member): boolean {
   return device.endpoint === true;
 }
 

@@ -16,7 +16,7 @@ import type { FleetView } from './fleet-view.ts';
 export interface WireOptions {
   /** Codecs that change values, `jpeg` for pictures as they enter; none: the plan is exact. */
   readonly lossy?: readonly LossyCodec[];
-  /** What sample frames have refused, look by look; a codec refused at look after look is refused at all. */
+  /** What sample frames have refused, look by look; a codec that look after look refuses somewhere is refused everywhere. */
   readonly refused?: readonly (readonly RefusedCodec[])[];
   /** How many times smaller deflate was seen to make a tensor, by name; others are guessed by what makes them. */
   readonly ratios?: ReadonlyMap<string, number>;
@@ -66,7 +66,7 @@ const SPARSE_RATIO = 1.45;
 const PICTURE_RATIO = { png: 1.95, webp: 2.55, jpeg: 5.8 } as const;
 /** Ratios below this are not worth a pass over the bytes. */
 const LEAST_RATIO = 1.05;
-/** Looks at sample frames that may refuse a codec at some tensors, but not at all: each takes seconds to minutes. */
+/** So many looks at sample frames that refuse a codec somewhere refuse it everywhere: each takes seconds to minutes. */
 const MOST_LOOKS = 8;
 /** Zeros stay zeros, and next to one another. */
 const KEEPS_ZEROS: ReadonlySet<string> = new Set(

@@ -114,6 +114,24 @@ test('of two looks at a link the faster counts: what is on the way beside one ma
   expect(factor.value).toBe(60);
 });
 
+test('what was first measured while a link became another does not say for ever that it is the old', () => {
+  const factor = new LinkFactor();
+  for (const now of [0, 1_000, 2_000]) factor.seen(200, now);
+  expect(factor.value).toBe(200);
+  // It is 1 from here on; a new plan's tasks come before anybody has looked.
+  for (let now = 3_000; now < 9_000; now += 500) factor.add('new', 20, 1, now);
+  expect(factor.value).toBe(200);
+  for (const now of [9_000, 9_500]) factor.seen(1, now);
+  expect(factor.value).toBe(1);
+  for (let now = 10_000; now < 60_000; now += 500) {
+    factor.add('new', 20, 1, now);
+    expect(factor.value).toBe(1);
+  }
+  // And what it learns afterwards counts.
+  for (let now = 60_000; now < 90_000; now += 500) factor.add('new', 2_000, 1, now);
+  expect(factor.value).toBeGreaterThan(50);
+});
+
 test('a link that takes longer than before is slower; small ups and downs are not', () => {
   const { add, value } = link();
   for (const restMs of [20, 22, 21, 20, 21]) add('t', restMs);

@@ -9,8 +9,8 @@ const THIRDS = { bands: [1, 1, 1].map(() => ({ share: 1 / 3, columns: [1] })) };
 const STRIPS = { bytes: 300_000, packed: 0 };
 const EACH = { reads: [0.4, 0.4, 0.4], lacks: [0.1, 0.1, 0.1], writes: [1 / 3, 1 / 3, 1 / 3] };
 
-/** Of an exchange on two devices far away and one on the hub, the first `near` with brokers of their own. */
-function stayMs(near: number): number {
+/** Of an exchange on two devices far away and one on the hub, the first `brokers` with brokers of their own. */
+function stayMs(brokers: number): number {
   const fleet = fleetOf({
     slowness: [1, 1],
     local: 1,
@@ -19,7 +19,7 @@ function stayMs(near: number): number {
   });
   const far = fleet.devices.filter(({ medium }) => medium !== undefined);
   const devices = fleet.devices.map((device) =>
-    far.indexOf(device) >= 0 && far.indexOf(device) < near ? { ...device, endpoint: true } : device,
+    far.indexOf(device) >= 0 && far.indexOf(device) < brokers ? { ...device, endpoint: true } : device,
   );
   const view = viewOf({ ...fleet, devices });
   const keep = keeping(view.members, THIRDS);

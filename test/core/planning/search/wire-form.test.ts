@@ -31,7 +31,7 @@ test('a codec refused at one tensor stays for others, and another codec for that
   expect(formsAfter(elsewhere(20))).toEqual(['uint8', 'uint8', 'fp16']);
 });
 
-test('one that look after look refuses somewhere is refused at all', () => {
+test('one that look after look refuses somewhere is refused everywhere', () => {
   const looks = elsewhere(8).map((each) => [each]);
   expect(formsAfter(...looks.slice(1))).toEqual(['uint8', 'uint8', 'fp16']);
   expect(formsAfter(...looks)).toEqual(['raw', undefined, 'fp16']);

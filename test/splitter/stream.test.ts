@@ -464,11 +464,12 @@ describe('a plan with a fallback', () => {
     });
 
     test('is not well again because a frame of another plan ends', () => {
-      const { state, stream, begun } = slowed(2_000);
+      const { state, stream, begun } = slowed(1_200);
+      state.now += 1;
       state.away.add('halo');
       stream.push(frame('on another', 900_000));
       state.away.delete('halo');
-      state.now += 401;
+      state.now += 1_200;
       stream.tick();
       stream.close('on another');
       stream.push(frame('next', 900_000));

@@ -216,7 +216,8 @@ export class Stream {
   /** The frame's result has been published, of whichever attempt. */
   close(id: string): boolean {
     const started = this.#started.get(id);
-    // Of one that began again the result may be an earlier attempt's.
+    // Of one that began again the result may be an earlier attempt's. Those by a fallback count: a plan that takes three times
+    // as long as its fallback has no business to be tried again.
     if (started?.attempt === 1) {
       this.#tookMs = [...this.#tookMs.slice(1 - BEFORE), this.#deps.now() - started.startedAt];
       if (started.plan.digest === this.#refuge?.from) this.#refuge = undefined;

@@ -111,6 +111,7 @@ function promising<T>(input: HaloInput<T>): Found<T>[] {
       limitMs = Math.min(limitMs, end.ms * SLACK);
       return [{ end, form }];
     });
+    // The sort keeps the order of equals, and of equals the set of all choices is the one to begin with.
     return found.reverse();
   });
   ends.sort((a, b) => a.end.ms - b.end.ms);
@@ -244,7 +245,7 @@ function keepings(view: FleetView, space: SearchSpace): Keeping[] {
   });
 }
 
-/** Upside down as well where that differs: the last tile is the hub's own, which has most of its messages. */
+/** Upside down as well where that differs: the hub's worker has the last tile, and bands of few tiles have large ones. */
 function eitherWay(all: readonly Arrangement[]): readonly Arrangement[] {
   return all.flatMap((bands) => (bands[0] === bands.at(-1) ? [bands] : [bands, bands.toReversed()]));
 }

@@ -43,6 +43,9 @@ const SEED = 1;
 /** Wider than a pipeline's own, which real networks have: random weights hardly tell one class from the next. */
 const RANDOM_WEIGHTS: AccuracyBudget = { relativeRms: 0.06, labels: 0.95 };
 
+/** What a model says to pixels whose input is no picture, or whose operators are of a set too old for their arithmetic. */
+const ONE_FORM: ReadonlySet<string> = new Set(['config-invalid', 'model-unsupported']);
+
 /** `all`, or names separated by commas; absent: the main one. Real networks that are not here are left out of `all`. Throws `usage`. */
 export function chosenNetworks(text: string | undefined): string[] {
   const known = [MAIN_NETWORK, ...OTHERS];
@@ -94,8 +97,7 @@ async function openForm(
       samples: await readSamples(model, settings, files),
     };
   } catch (error) {
-    // Of a model whose input is no picture there is one form.
-    if (kind === 'pixels' && asTilepipeError(error).code === 'config-invalid') return undefined;
+    if (kind === 'pixels' && ONE_FORM.has(asTilepipeError(error).code)) return undefined;
     throw error;
   }
 }
